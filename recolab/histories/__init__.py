@@ -1,0 +1,23 @@
+"""Ids become rows and logs become packed arrays: one entry per event, one offset per history, never a padded cell."""
+
+from recolab.histories.batches import Rectangle, all_windows, bucketed_batches, lay_out, newest_window, next_visits, visits
+from recolab.histories.catalog import PAD, Catalog, build_catalog, load_catalog
+from recolab.histories.packed import SECONDS_PER_DAY, Histories, load_histories, pack
+
+__all__ = [
+    "PAD",
+    "SECONDS_PER_DAY",
+    "Catalog",
+    "Histories",
+    "Rectangle",
+    "all_windows",
+    "bucketed_batches",
+    "build_catalog",
+    "lay_out",
+    "load_catalog",
+    "load_histories",
+    "newest_window",
+    "next_visits",
+    "pack",
+    "visits",
+]

@@ -1,0 +1,111 @@
+"""From packed arrays to the rectangles a network wants, with as little padding as sorting by length allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recolab.histories.packed import Histories, ranges
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Visits:
+    """Histories seen as moments: all events of one user at one time are one visit (a basket, or a single click).
+
+    starts: (V + 1,) where each visit's events begin in `Histories.items`    offsets: (B + 1,) visits by history
+    """
+
+    starts: Ints
+    offsets: Ints
+
+
+@dataclass(frozen=True)
+class Rectangle:
+    """W windows of visits laid out for a network, padded on the left to T; only `cells` hold anything.
+
+    items: (M,) catalog rows, visit by visit    starts: (V,) where each visit begins in items    cells: (V,) its place
+    in the flattened (W, T)    is_visit: (W, T) bool
+    """
+
+    items: Ints
+    starts: Ints
+    cells: Ints
+    is_visit: NDArray[np.bool_]
+
+
+def visits(histories: Histories) -> Visits:
+    """Group the events of one history at one moment; what lies in one basket has no order to learn from."""
+    fresh = np.ones(len(histories.items), bool)
+    fresh[1:] = histories.times[1:] != histories.times[:-1]
+    begins = histories.offsets[:-1]
+    fresh[begins[begins < len(fresh)]] = True
+    starts = np.flatnonzero(fresh)
+    return Visits(np.append(starts, len(fresh)), np.searchsorted(starts, histories.offsets))
+
+
+def newest_window(visited: Visits, max_len: int) -> Ints:
+    """Take the newest visits of each history: (B, 2) first and one past the last visit."""
+    ends = visited.offsets[1:]
+    return np.stack([np.maximum(ends - max_len, visited.offsets[:-1]), ends], 1)
+
+
+def all_windows(visited: Visits, max_len: int) -> Ints:
+    """Cut long histories, from the newest visit back, into windows that lose no visit: (W, 2)."""
+    n_visits = np.diff(visited.offsets)
+    count = -(-n_visits // max_len)
+    back, _ = ranges(np.zeros_like(count), count)
+    ends = np.repeat(visited.offsets[1:], count) - back * max_len
+    return np.stack([np.maximum(ends - max_len, np.repeat(visited.offsets[:-1], count)), ends], 1)
+
+
+def lay_out(histories: Histories, visited: Visits, windows: Ints) -> Rectangle:
+    """Lay windows (W, 2) of visits side by side, each ending in the last column."""
+    which, _ = ranges(windows[:, 0], windows[:, 1])
+    events, offsets = ranges(visited.starts[which], visited.starts[which + 1])
+    lengths = windows[:, 1] - windows[:, 0]
+    width = max(int(lengths.max(initial=0)), 1)
+    row = np.repeat(np.arange(len(windows)), lengths)
+    cells = row * width + width - (np.repeat(windows[:, 1], lengths) - which)
+    is_visit = np.zeros(len(windows) * width, bool)
+    is_visit[cells] = True
+    return Rectangle(histories.items[events].astype(np.int64), offsets[:-1], cells, is_visit.reshape(-1, width))
+
+
+def next_visits(histories: Histories, visited: Visits, windows: Ints) -> tuple[Ints, Ints]:
+    """List what each visit of the windows is followed by: owners (M,), counting visits as `lay_out` does, and rows (M,).
+
+    The last visit of a history is followed by nothing; the last of a window by the first of the next window.
+    """
+    which, _ = ranges(windows[:, 0], windows[:, 1])
+    is_last = np.zeros(len(visited.starts), bool)
+    is_last[visited.offsets[1:] - 1] = True
+    asking = np.flatnonzero(~is_last[which])
+    after = which[asking] + 1
+    events, _ = ranges(visited.starts[after], visited.starts[after + 1])
+    owners = np.repeat(asking, visited.starts[after + 1] - visited.starts[after])
+    return owners, histories.items[events].astype(np.int64)
+
+
+def bucketed_batches(
+    lengths: NDArray[np.int64], positions: int, rng: np.random.Generator | None = None
+) -> Iterator[NDArray[np.int64]]:
+    """Gather histories of like length, so that a batch's padded rectangle holds at most `positions` cells.
+
+    lengths: (B,)  ->  arrays of history indices; shuffled within near-equal lengths and among batches if rng is given
+    """
+    jitter = 0.0 if rng is None else rng.random(len(lengths))
+    order = np.argsort(lengths * (1 + 0.1 * jitter), kind="stable")
+    batches, start = [], 0
+    for end in range(1, len(order) + 1):
+        full = end == len(order) or (end + 1 - start) * lengths[order[start : end + 1]].max() > positions
+        if full:
+            batches.append(order[start:end])
+            start = end
+    if rng is not None:
+        rng.shuffle(batches)  # type: ignore[arg-type]
+    yield from batches

@@ -1,0 +1,80 @@
+"""Count hits: where the wanted items stand in a ranking, and what that place is worth."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+Floats = NDArray[np.float32]
+
+
+def top_k(scores: Floats, k: int) -> NDArray[np.int64]:
+    """List the k best rows of each history, best first, ties by row: (B, N) -> (B, min(k, N))."""
+    k = min(k, scores.shape[1])
+    best = np.sort(np.argpartition(-scores, k - 1, axis=1)[:, :k], axis=1)
+    order = np.argsort(-np.take_along_axis(scores, best, 1), axis=1, kind="stable")
+    return np.take_along_axis(best, order, 1)
+
+
+def ranks_within(scores: Floats, wanted: sparse.csr_matrix, k: int) -> NDArray[np.float64]:
+    """Rank the wanted items; equal scores share their mean rank, so that a constant score wins nothing.
+
+    scores: (B, N)    wanted: (B, N) sparse, M entries  ->  (M,) ranks from 1 in the order of `wanted`, inf beyond k
+    """
+    owners = np.repeat(np.arange(len(scores)), np.diff(wanted.indptr))
+    own = scores[owners, wanted.indices]
+    k = min(k, scores.shape[1])
+    gate = np.partition(scores, scores.shape[1] - k, axis=1)[:, -k]  # the k-th best score of each history
+    ranks = np.full(len(own), np.inf)
+    near = np.flatnonzero((own >= gate[owners]) & np.isfinite(own))
+    for m in near:
+        row = scores[owners[m]]
+        ranks[m] = np.count_nonzero(row > own[m]) + (np.count_nonzero(row == own[m]) + 1) / 2
+    ranks[ranks > k] = np.inf
+    return ranks
+
+
+def hits_table(scores: Floats, wanted: sparse.csr_matrix, k: int) -> dict[str, NDArray[np.float64]]:
+    """Measure every history's list of length k against what was wanted.
+
+    scores: (B, N)    wanted: (B, N) sparse 0/1, at least one entry a row
+    ->  name -> (B,): hr (any hit), recall (hits over min(k, wanted)), ndcg (gain 1 per item, ideal = the first
+    min(k, wanted) places; Järvelin & Kekäläinen 2002) and mrr (one over the best rank)
+    """
+    ranks = ranks_within(scores, wanted, k)
+    owners = np.repeat(np.arange(len(scores)), np.diff(wanted.indptr))
+    hit = np.isfinite(ranks)
+    reachable = np.minimum(np.diff(wanted.indptr), k)
+    ideal = np.cumsum(1 / np.log2(np.arange(2, k + 2)))[reachable - 1]
+    n_hits = np.bincount(owners[hit], minlength=len(scores))
+    gain = np.bincount(owners, weights=1 / np.log2(1 + ranks), minlength=len(scores))
+    best = np.full(len(scores), np.inf)
+    np.minimum.at(best, owners, ranks)
+    return {
+        f"hr@{k}": (n_hits > 0).astype(np.float64),
+        f"recall@{k}": n_hits / reachable,
+        f"ndcg@{k}": gain / ideal,
+        f"mrr@{k}": 1 / best,
+    }
+
+
+def coverage(lists: NDArray[np.int64], n_items: int) -> float:
+    """Share of the catalog that is ever shown: lists (B, K) of rows, n_items without PAD."""
+    return len(np.unique(lists)) / n_items
+
+
+def novelty(lists: NDArray[np.int64], popularity: Floats) -> float:
+    """Mean surprise of the shown items in bits, -log2 of each item's share of events: lists (B, K), popularity (N,)."""
+    share = popularity / popularity.sum()
+    return float(-np.log2(np.maximum(share[lists], 1e-12)).mean())
+
+
+def bootstrap_interval(
+    values: NDArray[np.float64], rng: np.random.Generator, level: float = 0.95, rounds: int = 2000
+) -> tuple[float, float]:
+    """Bound the mean by resampling histories: (B,) -> the two ends of the percentile interval (Efron 1979)."""
+    weights = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), size=rounds)
+    means = weights @ values / len(values)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

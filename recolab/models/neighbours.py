@@ -1,0 +1,131 @@
+"""Neighbours: items bought by the same people, items that follow each other, people who buy the same items."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.preprocessing import normalize
+
+from recolab.histories import PAD, Catalog, Histories, visits
+
+BLOCK = 1024  # rows whose similarities are dense at one time
+
+
+def keep_strongest(table: sparse.csr_matrix, k: int) -> sparse.csr_matrix:
+    """Keep the k largest entries of each row: (R, C) sparse -> (R, C) with at most k entries a row."""
+    table = table.tocsr()
+    order = np.lexsort((-table.data, np.repeat(np.arange(table.shape[0]), np.diff(table.indptr))))
+    place = np.arange(table.nnz) - np.repeat(table.indptr[:-1], np.diff(table.indptr))
+    kept = np.sort(order[place < k])
+    row = np.repeat(np.arange(table.shape[0]), np.diff(table.indptr))[kept]
+    return sparse.csr_matrix((table.data[kept], (row, table.indices[kept])), table.shape)
+
+
+class _ItemToItem:
+    """Scores by a sparse item-to-item table: each recent item votes for its neighbours. Memory: 8 bytes x N x k."""
+
+    links: sparse.csr_matrix
+    popularity: NDArray[np.float32]
+
+    def __init__(self, half_life_days: float, k: int, name: str) -> None:
+        self.half_life_days, self.k, self.name = half_life_days, k, name
+
+    def score(self, histories: Histories) -> NDArray[np.float32]:
+        """Let the decayed history vote: B histories -> (B, N); popularity orders what nobody votes for."""
+        n_items = self.links.shape[0]
+        votes = histories.matrix(n_items, histories.weights(self.half_life_days)) @ self.links
+        scores: NDArray[np.float32] = votes.toarray() + self.popularity
+        scores[:, PAD] = -np.inf
+        return scores
+
+    def _remember_popularity(self, histories: Histories, catalog: Catalog) -> None:
+        ever = np.bincount(histories.items, minlength=len(catalog)).astype(np.float32)
+        self.popularity = ever / (ever.max(initial=1) * 1e6)
+
+
+class ItemNeighbours(_ItemToItem):
+    """Items are alike when the same users had them: cosine of their columns (Sarwar et al. 2001)."""
+
+    def __init__(self, half_life_days: float = 60, k: int = 200, name: str = "Item neighbours") -> None:
+        super().__init__(half_life_days, k, name)
+
+    def fit(self, histories: Histories, catalog: Catalog) -> Self:
+        """Compare all pairs of items, a block of rows at a time; an item is no neighbour of itself."""
+        had = histories.matrix(len(catalog))
+        had.data[:] = 1
+        columns = normalize(had, axis=0).T.tocsr()  # (N, B)
+        blocks = []
+        for start in range(0, len(catalog), BLOCK):
+            alike = (columns[start : start + BLOCK] @ columns.T).tocoo()
+            other = alike.col != alike.row + start
+            alike = sparse.csr_matrix((alike.data[other], (alike.row[other], alike.col[other])), alike.shape)
+            blocks.append(keep_strongest(alike, self.k))
+        self.links = sparse.vstack(blocks).tocsr()
+        self._remember_popularity(histories, catalog)
+        return self
+
+
+class Transitions(_ItemToItem):
+    """What follows what: pairs of items in visits up to `reach` apart, a pair weighing 1/distance; items repeat."""
+
+    def __init__(
+        self, half_life_days: float = 30, reach: int = 5, damping: float = 0.5, k: int = 200, name: str = "Transitions"
+    ) -> None:
+        super().__init__(half_life_days, k, name)
+        self.reach, self.damping = reach, damping
+
+    def fit(self, histories: Histories, catalog: Catalog) -> Self:
+        """Count followers, divided by popularity to the power `damping` on both sides."""
+        visited = visits(histories)
+        n_visits = len(visited.starts) - 1
+        owner = np.repeat(np.arange(len(histories)), np.diff(visited.offsets))
+        visit_of = np.repeat(np.arange(n_visits), np.diff(visited.starts))
+        ones = np.ones(len(histories.items), np.float32)
+        bought = sparse.csr_matrix((ones, (visit_of, histories.items)), (n_visits, len(catalog)))
+        follows = sparse.csr_matrix((len(catalog), len(catalog)), dtype=np.float32)
+        for step in range(1, min(self.reach, n_visits - 1) + 1):
+            same = np.flatnonzero(owner[step:] == owner[:-step])
+            follows = follows + bought[same].T @ bought[same + step] * np.float32(1 / step)
+            follows = keep_strongest(follows, 4 * self.k)  # bounds memory; what is that weak never comes back
+        ever = np.bincount(histories.items, minlength=len(catalog)).astype(np.float32)
+        scale = sparse.diags(np.maximum(ever, 1) ** -np.float32(self.damping))
+        self.links = keep_strongest((scale @ follows @ scale).tocsr(), self.k)
+        self._remember_popularity(histories, catalog)
+        return self
+
+
+class UserNeighbours:
+    """What people with a like basket bought lately: cosine of decayed histories, the k nearest vote."""
+
+    def __init__(self, half_life_days: float = 60, k: int = 100, name: str = "User neighbours") -> None:
+        self.half_life_days, self.k, self.name = half_life_days, k, name
+
+    def fit(self, histories: Histories, catalog: Catalog) -> Self:
+        """Keep everybody's profile. Memory: 8 bytes per distinct user-item pair."""
+        self.n_items = len(catalog)
+        self.profiles = self._profile(histories)
+        self.liked = self.profiles.copy()
+        self.liked.data = -np.expm1(-self.liked.data)  # buying ten times is not ten votes
+        self.place = {user: b for b, user in enumerate(histories.users)}
+        ever = np.bincount(histories.items, minlength=self.n_items).astype(np.float32)
+        self.popularity = ever / (ever.max(initial=1) * 1e6)
+        return self
+
+    def score(self, histories: Histories) -> NDArray[np.float32]:
+        """Ask the nearest users, oneself excepted: B histories -> (B, N)."""
+        alike = (normalize(self._profile(histories)) @ normalize(self.profiles).T).tolil()
+        for b, user in enumerate(histories.users):
+            if user in self.place:
+                alike[b, self.place[user]] = 0
+        near = normalize(keep_strongest(alike.tocsr(), self.k), norm="l1")
+        scores: NDArray[np.float32] = (near @ self.liked).toarray() + self.popularity
+        scores[:, PAD] = -np.inf
+        return scores
+
+    def _profile(self, histories: Histories) -> sparse.csr_matrix:
+        table = histories.matrix(self.n_items, histories.weights(self.half_life_days) / 5)
+        table.data = np.log1p(table.data)
+        return table
