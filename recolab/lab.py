@@ -8,7 +8,7 @@ import os
 import random
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
+from safetensors.numpy import load_file, save_file
 
 DEFAULT_RUN = "complete_journey"
+RESERVED_RUNS = ("", ".", "..", "run", "figures")  # reports/run and reports/figures are the default run's
 
 
 @contextmanager
@@ -25,6 +27,7 @@ def write_atomically(path: Path | str) -> Iterator[Path]:
     """Give a temporary name beside `path`, renamed onto it when the block ends well and removed when it does not.
 
     So a reader sees the old file or the new one, never a half: not after a full disk, not after `kill -9`.
+    Raises whatever the block raises; the old file is then untouched.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,86 +36,137 @@ def write_atomically(path: Path | str) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
+        _flush(temporary)
+        temporary.chmod(path.stat().st_mode if path.exists() else 0o644)  # mkstemp made it private
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+    with suppress(OSError):  # the rename itself reaches the disk where folders can be flushed
+        _flush(path.parent)
 
 
 def project_root() -> Path:
-    """Find the folder that holds notebooks/, data/ and reports/: $RECOLAB_HOME, else the package's, else here."""
-    if home := os.environ.get("RECOLAB_HOME"):
-        return Path(home).resolve()
+    """Find the folder that has notebooks/: the one around the package (an editable install), else where we stand."""
     beside = Path(__file__).resolve().parents[1]
     return beside if (beside / "notebooks").is_dir() else Path.cwd()
 
 
-@dataclass
+def home() -> Path:
+    """Say where artefacts and reports go: $RECOLAB_HOME, so that a trial run leaves real ones alone, else the project."""
+    return (project_root() / os.environ.get("RECOLAB_HOME", "")).resolve()
+
+
+def data_root() -> Path:
+    """Say where downloaded data sets lie: $RECOLAB_DATA, relative to the project's root, else data/raw."""
+    return project_root() / Path(os.environ.get("RECOLAB_DATA") or "data/raw").expanduser()
+
+
+@dataclass(frozen=True)
 class Lab:
-    """One run of the notebooks: its random numbers, its artefacts, its figures."""
+    """One run of the notebooks: its random numbers, its artefacts, its figures.
+
+    seed: what everything was seeded with    run: the name its artefacts go by    rng: draws of this notebook
+    """
 
     seed: int
     run: str
-    root: Path
     rng: np.random.Generator
+
+    def __post_init__(self) -> None:
+        if Path(self.run).name != self.run or self.run in RESERVED_RUNS:
+            raise ValueError(f"run = {self.run!r} must be a plain folder name, such as 'my_shop'")
 
     @property
     def data_root(self) -> Path:
-        """Where downloaded data sets lie: $RECOLAB_DATA (relative to the project's root), else data/raw."""
-        return self.root / os.environ.get("RECOLAB_DATA", "data/raw")
+        """Where downloaded data sets lie."""
+        return data_root()
 
     @property
     def reports(self) -> Path:
         """Where this run reports: reports/ for the default run, reports/<run>/ for any other."""
-        return self.root / "reports" if self.run == DEFAULT_RUN else self.root / "reports" / self.run
+        return home() / "reports" / ("" if self.run == DEFAULT_RUN else self.run)
+
+    @property
+    def artefacts(self) -> Path:
+        """Where this run keeps what one notebook makes and the next one reads: data/processed/<run>/."""
+        return home() / "data" / "processed" / self.run
+
+    @property
+    def figures(self) -> Path:
+        """Where this run's figures go; `make report` sets $RECOLAB_FIGURES, to publish them only when all went well."""
+        return Path(os.environ.get("RECOLAB_FIGURES") or self.reports / "figures")
 
     def artefact(self, name: str) -> Path:
-        """Name a file of this run: data/processed/<run>/<name>."""
-        path = self.root / "data" / "processed" / self.run / name
+        """Name a file of this run, for what `save` does not write; its folder is there, the file need not be."""
+        path = self.artefacts / name
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
     def save(self, name: str, thing: Any) -> Path:
-        """Keep a table (.parquet, .csv) or plain values (.json) for the notebooks that follow."""
+        """Keep something for the notebooks that follow, whole or not at all; the suffix says how.
+
+        .parquet, .csv: a Polars table    .json: plain values    .safetensors: a dict of arrays or tensors
+        Raises ValueError for another suffix.
+        """
         path = self.artefact(name)
         with write_atomically(path) as temporary:
-            if path.suffix == ".json":
-                temporary.write_text(json.dumps(thing, indent=1))
-            elif path.suffix == ".csv":
-                thing.write_csv(temporary)
-            elif path.suffix == ".parquet":
-                thing.write_parquet(temporary)
-            else:
-                raise ValueError(f"{name}: save writes .parquet, .csv and .json, not {path.suffix!r}")
+            match path.suffix:
+                case ".parquet":
+                    thing.write_parquet(temporary)
+                case ".csv":
+                    thing.write_csv(temporary)
+                case ".json":
+                    temporary.write_text(json.dumps(thing, indent=1, ensure_ascii=False))
+                case ".safetensors":
+                    save_file({key: np.ascontiguousarray(array) for key, array in thing.items()}, temporary)
+                case _:
+                    raise _unknown_suffix(path)
         return path
 
     def load(self, name: str) -> Any:
-        """Read what an earlier notebook saved; raises FileNotFoundError that says which step is missing."""
+        """Read what an earlier notebook saved: a Polars table, plain values or a dict of NumPy arrays.
+
+        Raises FileNotFoundError that names the notebook to run first, ValueError for a suffix `save` does not write.
+        """
         path = self.need(name)
-        if path.suffix == ".json":
-            return json.loads(path.read_text())
-        return pl.read_csv(path) if path.suffix == ".csv" else pl.read_parquet(path)
+        match path.suffix:
+            case ".parquet":
+                return pl.read_parquet(path)
+            case ".csv":
+                return pl.read_csv(path)
+            case ".json":
+                return json.loads(path.read_text())
+            case ".safetensors":
+                return load_file(path)
+            case _:
+                raise _unknown_suffix(path)
 
     def need(self, name: str) -> Path:
-        """Name an artefact that must be there already."""
+        """Name a file of this run that must be there; raises FileNotFoundError that names the notebook to run first."""
         path = self.artefact(name)
         if not path.exists():
-            raise FileNotFoundError(f"{path} is missing: run the notebooks before this one first, or `make report`")
+            first = (
+                f"run notebooks/{writer}" if (writer := _first_to_mention(name)) else "run the notebooks before this"
+            )
+            raise FileNotFoundError(f"{path} is missing: {first} with RUN = {self.run!r} first, or `make report`")
         return path
 
-    def save_figure(self, axes: Any, name: str) -> Path:
-        """Write a figure as PNG into this run's figures folder."""
-        path = self.reports / "figures" / f"{name}.png"
-        figure = axes.figure if hasattr(axes, "figure") else axes
+    def save_figure(self, figure: Any, name: str) -> Path:
+        """Write a figure (or the figure around some axes) as a PNG of 150 dpi that carries its own title.
+
+        name: a plain name such as "02_dropped_rows"  ->  where it lies
+        """
+        figure = figure if hasattr(figure, "savefig") else figure.figure
+        path = self.figures / f"{name}.png"
+        titles = [figure.get_suptitle(), *(axes.get_title("left") or axes.get_title() for axes in figure.axes)]
+        title = next(filter(None, titles), name).replace("\n", " ")
         with write_atomically(path) as temporary:
-            figure.savefig(temporary, dpi=150, bbox_inches="tight")
+            figure.savefig(temporary, dpi=150, bbox_inches="tight", metadata={"Title": title})
         return path
 
     @staticmethod
     def show_source(thing: Callable[..., Any] | type) -> Any:
-        """Show the code behind a name, so that a notebook explains without defining."""
+        """Show the code behind a name, highlighted, so that a notebook explains without defining."""
         from IPython.display import Code  # noqa: PLC0415  (only notebooks have IPython)
 
         return Code(inspect.getsource(thing), language="python")
@@ -121,15 +175,45 @@ class Lab:
 def open_lab(seed: int, run: str = DEFAULT_RUN) -> Lab:
     """Seed everything, take the machine's cores, set the house style, and find this run's folders.
 
-    seed: any int    run: the name its artefacts go by, a plain folder name  (ValueError otherwise)
+    seed: any int >= 0    run: the name its artefacts go by, a plain folder name  (ValueError otherwise)
     """
-    if not run or Path(run).name != run:
-        raise ValueError(f"run = {run!r} must be a plain folder name, such as 'my_shop'")
+    lab = Lab(seed, run, np.random.default_rng(seed))
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002  (Surprise draws from NumPy's global state)
     torch.manual_seed(seed)
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 0)) or len(os.sched_getaffinity(0)))
+    torch.set_num_threads(_cores())
     from recolab.plots import house_style  # noqa: PLC0415  (the light core has no matplotlib)
 
     house_style()
-    return Lab(seed, run, project_root(), np.random.default_rng(seed))
+    return lab
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _unknown_suffix(path: Path) -> ValueError:
+    return ValueError(f"{path.name}: {path.suffix!r} is not one of .parquet, .csv, .json, .safetensors")
+
+
+def _first_to_mention(name: str) -> str:
+    """The notebook that writes an artefact runs before those that read it, so it is the first to mention it."""
+    for notebook in sorted((project_root() / "notebooks").glob("*.ipynb")):
+        source = "".join("".join(cell["source"]) for cell in json.loads(notebook.read_text())["cells"])
+        if f'"{name}"' in source:
+            return notebook.name
+    return ""
+
+
+def _cores() -> int:
+    """Count the physical cores this process may use: a second thread on one core only slows a matrix product down."""
+    import psutil  # noqa: PLC0415  (comes with the kernel of a notebook)
+
+    if wished := os.environ.get("OMP_NUM_THREADS"):
+        return int(wished)
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(allowed, psutil.cpu_count(logical=False) or allowed)

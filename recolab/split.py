@@ -34,12 +34,15 @@ class Split:
     rule: str
 
 
-def by_time(events: pl.DataFrame, cut: datetime, target_kinds: Sequence[str] | None = None) -> Split:
+def by_time(
+    events: pl.DataFrame, cut: datetime, target_kinds: Sequence[str] | None = None, min_item_users: int = 1
+) -> Split:
     """Cut the log at one moment for everybody, as a shop lives it: the default, and the only split without any leak.
 
     past: every event before `cut` (naive = UTC)
     future: for each user with a past, the first basket that starts at or after `cut`, of `target_kinds` only if given.
     A basket that straddles the cut is no target: its rows before the cut are past, the others are left out.
+    min_item_users: items with fewer users before the cut are left out on both sides (the future has no say in it)
     Raises SplitError for ordinal timestamps, for a log on one side of the cut, and where nobody has a future.
     """
     _require(events, target_kinds)
@@ -52,6 +55,10 @@ def by_time(events: pl.DataFrame, cut: datetime, target_kinds: Sequence[str] | N
             f"from {events[TIME].min()!s} to {events[TIME].max()!s}: choose a cut inside, e.g. cut_at(events, 0.9)"
         )
     keyed_past = _with_keys(past)
+    if min_item_users > 1:
+        users = past.group_by(ITEM).agg(pl.n_unique(USER).alias("__users"))
+        shelf = users.filter(pl.col("__users") >= min_item_users)
+        past, later = past.join(shelf, on=ITEM, how="semi"), later.join(shelf, on=ITEM, how="semi")
     # Rows of a basket that began before the cut would hand the model the start of its own answer.
     fresh = _with_keys(later).join(keyed_past, on=[USER, *_KEYS], how="anti", nulls_equal=True)
     targets = _of_kinds(fresh, target_kinds).join(keyed_past, on=USER, how="semi").sort(TIME, _ROW)

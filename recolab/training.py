@@ -101,7 +101,9 @@ def _one_epoch(
                 group["lr"] = rate
             loss, n_targets = loss_of(batch)
             if not torch.isfinite(loss):
-                raise FloatingPointError(f"loss is {loss.item()} in epoch {epoch}: try a smaller learning_rate than {rate:.1e}")
+                raise FloatingPointError(
+                    f"loss is {loss.item()} in epoch {epoch}: try a smaller learning_rate than {rate:.1e}"
+                )
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -132,7 +134,9 @@ def _save(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, state
         torch.save(whole | vars(state), temporary)
 
 
-def _resume(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, state: _State, config: TrainConfig) -> None:
+def _resume(
+    path: Path, module: nn.Module, optimizer: torch.optim.Optimizer, state: _State, config: TrainConfig
+) -> None:
     whole = torch.load(path, weights_only=True)
     if whole["config"] | {"progress": config.progress} != asdict(config):
         raise ValueError(f"{path} belongs to a run with {whole['config']}: delete it, or train with that config")

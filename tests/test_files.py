@@ -125,6 +125,11 @@ def test_a_record_that_does_not_fit_is_found_by_line(tmp_path: Path, n_before: i
         assert f'line {at} has a " that is not closed; quote the field and double the "' in message
 
 
+def test_lines_are_counted_as_an_editor_counts_them(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.csv", 'user_id,title\n1,"two\nlines"\n2,a,b\n')
+    assert "line 4 has 3 fields, the header has 2" in refusal(path)
+
+
 def test_a_gzip_that_is_truncated_damaged_or_none_at_all_is_told_apart(tmp_path: Path) -> None:
     packed = gzip.compress("".join(f"{n},{n * n}\n" for n in range(5_000)).encode())
     assert "the gzip is truncated; fetch it again" in refusal(write(tmp_path, "a.csv.gz", packed[:-200]))
@@ -153,7 +158,7 @@ def test_a_line_that_is_no_json_object_is_found_by_number(tmp_path: Path, line: 
 
 
 def test_ids_that_differ_only_in_type_are_found_but_a_text_that_looks_like_one_is_not(tmp_path: Path) -> None:
-    lines = [json.dumps({"user_id": "1"}), json.dumps({"user_id": None, "text": '"user_id": 1'})]
+    lines = [json.dumps({"user_id": "1"}), json.dumps({"user_id": None, "shop": {"user_id": 1}})]
     path = write(tmp_path, "a.jsonl", "\n".join(lines))
     assert read_file(path, id_columns=["user_id"])[0]["user_id"].to_list() == ["1", None]
     path = write(tmp_path, "b.jsonl", "\n".join([*lines, '{"user_id" : 1}']))

@@ -118,6 +118,11 @@ def test_rows_are_named_by_number_where_there_are_numbers_and_quoted_where_not()
     assert ", value=-2.5;" in message
 
 
+def test_minus_infinity_is_infinite_and_not_negative_too() -> None:
+    message = refusal(check_events, log(**{VALUE: [1.0, float("-inf"), 1.0, 1.0]}))
+    assert message.startswith("the events table has a problem:\n  - value: 1 infinite, first: row 1 (-inf)")
+
+
 def test_a_pandas_index_is_no_row_number() -> None:
     frame = log(**{VALUE: [1.0, 1.0, -3.0, 1.0]}).to_pandas().set_index(pd.Index([9, 9, 9, 9]))
     assert "value: 1 negative, first: row 2 (-3.0)" in refusal(check_events, frame)

@@ -103,6 +103,8 @@ def test_whole_floats_become_integer_ids_and_fractions_are_refused(tmp_path: Pat
     assert read_events(path).events[USER].to_list() == [17850, None]
     pl.DataFrame({USER: [1.5], ITEM: [1], TIME: [TEN]}).write_parquet(path)
     assert refusal(path) == "user_id: holds [1.5]; ids must be integers or text"
+    pl.DataFrame({USER: [2.0**60], ITEM: [1], TIME: [TEN]}).write_parquet(path)  # its neighbours cannot be told apart
+    assert refusal(path) == "user_id: holds numbers beyond 2^53; ids must be integers or text"
 
 
 def test_mixed_ids_of_json_lines_are_found_under_their_own_name(tmp_path: Path) -> None:
@@ -221,7 +223,7 @@ def test_typed_times_of_a_parquet_are_converted_by_their_type(tmp_path: Path) ->
 
 
 def test_impossible_values_come_in_for_clean_to_count(tmp_path: Path) -> None:
-    rows = "".join(f"u,{n},{TEN_S},view,{value}\n" for n, value in enumerate(["1.5", "NaN", "-2", "inf", "", "2"]))
+    rows = "".join(f"u,{n},{TEN_S},view,{value}\n" for n, value in enumerate(["1.5", "NaN", "-2", "inf", '" "', "2"]))
     events = read_events(write(tmp_path, FULL + rows)).events
     assert str(events[VALUE].to_list()) == "[1.5, nan, -2.0, inf, None, 2.0]"
     _, report = clean(events)
@@ -289,6 +291,8 @@ def test_an_item_table_with_doubled_ids_or_negative_prices_is_refused(tmp_path: 
     ) as caught:
         read_items(write(tmp_path, "item_id,price\n1,2\n2,-1\n1,3\n"))
     assert r"price: 1 negative, first: row 1 (-1.0)" in str(caught.value)
+    log = write(tmp_path, f"user_id,item_id,timestamp\n1,7,{TEN_S}\n", "visits.csv")
+    assert "price: 1 negative, first: row 1 (-1.0)" in refusal(log, items=tmp_path / "log.csv")
 
 
 def test_a_query_without_a_connection_is_recognised() -> None:

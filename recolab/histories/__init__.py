@@ -1,6 +1,14 @@
 """Ids become rows and logs become packed arrays: one entry per event, one offset per history, never a padded cell."""
 
-from recolab.histories.batches import Rectangle, all_windows, bucketed_batches, lay_out, newest_window, next_visits, visits
+from recolab.histories.batches import (
+    Rectangle,
+    all_windows,
+    bucketed_batches,
+    lay_out,
+    newest_window,
+    next_visits,
+    visits,
+)
 from recolab.histories.catalog import PAD, Catalog, build_catalog, load_catalog
 from recolab.histories.packed import SECONDS_PER_DAY, Histories, load_histories, pack
 

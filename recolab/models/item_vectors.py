@@ -10,7 +10,9 @@ from sklearn.utils.extmath import randomized_svd
 from recolab.histories import PAD, Histories
 
 
-def cooccurrence_vectors(histories: Histories, n_items: int, dim: int, seed: int, reach: int = 10) -> NDArray[np.float32]:
+def cooccurrence_vectors(
+    histories: Histories, n_items: int, dim: int, seed: int, reach: int = 10
+) -> NDArray[np.float32]:
     """Factor how much oftener two items stand near each other than chance would have it (Levy & Goldberg 2014).
 
     Truncated SVD of the positive pointwise mutual information within `reach` events, weighted 1/distance

@@ -54,7 +54,9 @@ def _invert_in_place(gram: NDArray[np.float32]) -> NDArray[np.float32]:
     """Invert a positive definite matrix by Cholesky, in its own memory."""
     factor, failed = lapack.spotrf(gram, lower=1, overwrite_a=1)
     if failed:
-        raise np.linalg.LinAlgError(f"EASE: XᵀX + λI is not positive definite in float32: raise l2 (LAPACK says {failed})")
+        raise np.linalg.LinAlgError(
+            f"EASE: XᵀX + λI is not positive definite in float32: raise l2 (LAPACK says {failed})"
+        )
     inverse, _ = lapack.spotri(factor, lower=1, overwrite_c=1)
     rows = np.arange(len(inverse))
     for start in range(0, len(inverse), 1024):  # mirror the lower triangle by blocks: no second matrix

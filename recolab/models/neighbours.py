@@ -15,13 +15,35 @@ BLOCK = 1024  # rows whose similarities are dense at one time
 
 
 def keep_strongest(table: sparse.csr_matrix, k: int) -> sparse.csr_matrix:
-    """Keep the k largest entries of each row: (R, C) sparse -> (R, C) with at most k entries a row."""
-    table = table.tocsr()
-    order = np.lexsort((-table.data, np.repeat(np.arange(table.shape[0]), np.diff(table.indptr))))
-    place = np.arange(table.nnz) - np.repeat(table.indptr[:-1], np.diff(table.indptr))
-    kept = np.sort(order[place < k])
-    row = np.repeat(np.arange(table.shape[0]), np.diff(table.indptr))[kept]
-    return sparse.csr_matrix((table.data[kept], (row, table.indices[kept])), table.shape)
+    """Keep the k largest positive entries of each row: (R, C) sparse -> (R, C) with at most k entries a row.
+
+    Works through dense blocks of rows: memory 4 bytes x BLOCK x C beside the result.
+    """
+    k = min(k, table.shape[1])
+    parts = []
+    for start in range(0, table.shape[0], BLOCK):
+        dense = table[start : start + BLOCK].toarray()
+        best = np.argpartition(-dense, k - 1, axis=1)[:, :k]
+        values = np.take_along_axis(dense, best, 1)
+        rows = np.broadcast_to(np.arange(len(dense))[:, None], best.shape)
+        real = values > 0
+        parts.append(sparse.csr_matrix((values[real], (rows[real], best[real])), dense.shape, dtype=np.float32))
+    return sparse.vstack(parts).tocsr()
+
+
+def strongest_links(left: sparse.csr_matrix, right: sparse.csr_matrix, k: int, *, itself: bool) -> sparse.csr_matrix:
+    """Multiply (N, R) by (R, N) and keep each row's k largest entries, a block of rows at a time, so N² never exists.
+
+    itself: whether an item may be its own neighbour
+    """
+    parts = []
+    for start in range(0, left.shape[0], BLOCK):
+        block = (left[start : start + BLOCK] @ right).tocsr()
+        if not itself:
+            rows = np.arange(block.shape[0])
+            block = block - sparse.csr_matrix((block[rows, rows + start].A1, (rows, rows + start)), block.shape)
+        parts.append(keep_strongest(block, k))
+    return sparse.vstack(parts).tocsr()
 
 
 class _ItemToItem:
@@ -56,14 +78,8 @@ class ItemNeighbours(_ItemToItem):
         """Compare all pairs of items, a block of rows at a time; an item is no neighbour of itself."""
         had = histories.matrix(len(catalog))
         had.data[:] = 1
-        columns = normalize(had, axis=0).T.tocsr()  # (N, B)
-        blocks = []
-        for start in range(0, len(catalog), BLOCK):
-            alike = (columns[start : start + BLOCK] @ columns.T).tocoo()
-            other = alike.col != alike.row + start
-            alike = sparse.csr_matrix((alike.data[other], (alike.row[other], alike.col[other])), alike.shape)
-            blocks.append(keep_strongest(alike, self.k))
-        self.links = sparse.vstack(blocks).tocsr()
+        columns = normalize(had, axis=0).tocsr()  # (B, N)
+        self.links = strongest_links(columns.T.tocsr(), columns, self.k, itself=False)
         self._remember_popularity(histories, catalog)
         return self
 
@@ -85,14 +101,14 @@ class Transitions(_ItemToItem):
         visit_of = np.repeat(np.arange(n_visits), np.diff(visited.starts))
         ones = np.ones(len(histories.items), np.float32)
         bought = sparse.csr_matrix((ones, (visit_of, histories.items)), (n_visits, len(catalog)))
-        follows = sparse.csr_matrix((len(catalog), len(catalog)), dtype=np.float32)
+        later = sparse.csr_matrix((n_visits, n_visits), dtype=np.float32)
         for step in range(1, min(self.reach, n_visits - 1) + 1):
             same = np.flatnonzero(owner[step:] == owner[:-step])
-            follows = follows + bought[same].T @ bought[same + step] * np.float32(1 / step)
-            follows = keep_strongest(follows, 4 * self.k)  # bounds memory; what is that weak never comes back
+            weight = np.full(len(same), 1 / step, np.float32)
+            later = later + sparse.csr_matrix((weight, (same, same + step)), later.shape)
         ever = np.bincount(histories.items, minlength=len(catalog)).astype(np.float32)
-        scale = sparse.diags(np.maximum(ever, 1) ** -np.float32(self.damping))
-        self.links = keep_strongest((scale @ follows @ scale).tocsr(), self.k)
+        bought = (bought @ sparse.diags(np.maximum(ever, 1) ** -np.float32(self.damping))).tocsr()
+        self.links = strongest_links(bought.T.tocsr(), (later @ bought).tocsr(), self.k, itself=True)
         self._remember_popularity(histories, catalog)
         return self
 
@@ -116,11 +132,11 @@ class UserNeighbours:
 
     def score(self, histories: Histories) -> NDArray[np.float32]:
         """Ask the nearest users, oneself excepted: B histories -> (B, N)."""
-        alike = (normalize(self._profile(histories)) @ normalize(self.profiles).T).tolil()
-        for b, user in enumerate(histories.users):
-            if user in self.place:
-                alike[b, self.place[user]] = 0
-        near = normalize(keep_strongest(alike.tocsr(), self.k), norm="l1")
+        alike = (normalize(self._profile(histories)) @ normalize(self.profiles).T).tocoo()
+        oneself = np.array([self.place.get(user, -1) for user in histories.users])
+        other = alike.col != oneself[alike.row]
+        alike = sparse.csr_matrix((alike.data[other], (alike.row[other], alike.col[other])), alike.shape)
+        near = normalize(keep_strongest(alike, self.k), norm="l1")
         scores: NDArray[np.float32] = (near @ self.liked).toarray() + self.popularity
         scores[:, PAD] = -np.inf
         return scores

@@ -88,11 +88,12 @@ class Transformer:
 
     def __init__(
         self,
-        config: TransformerConfig = TransformerConfig(),
-        training: TrainConfig = TrainConfig(),
+        config: TransformerConfig | None = None,
+        training: TrainConfig | None = None,
         name: str = "Transformer",
     ) -> None:
-        self.config, self.training, self.name = config, training, name
+        self.config, self.training = config or TransformerConfig(), training or TrainConfig()
+        self.name = name
         self.log: list[dict[str, float]] = []
 
     def fit(
@@ -137,7 +138,11 @@ class Transformer:
     def save(self, path: Path) -> None:
         """Write the weights and the settings in one safetensors file, to a temporary name first."""
         weights = self.module.state_dict() | {"popularity": torch.from_numpy(self._popularity)}
-        note = {"config": json.dumps(asdict(self.config)), "training": json.dumps(asdict(self.training)), "name": self.name}
+        note = {
+            "config": json.dumps(asdict(self.config)),
+            "training": json.dumps(asdict(self.training)),
+            "name": self.name,
+        }
         with write_atomically(path) as temporary:
             save_file(weights, temporary, note)
 
@@ -149,7 +154,11 @@ class Transformer:
 
         def loss_of(batch: _Batch) -> tuple[Tensor, int]:
             hidden = self.module(batch.windows).flatten(0, 1)[torch.from_numpy(batch.windows.cells)]
-            owners, targets, table = torch.from_numpy(batch.owners), torch.from_numpy(batch.targets), self.module.table.weight
+            owners, targets, table = (
+                torch.from_numpy(batch.owners),
+                torch.from_numpy(batch.targets),
+                self.module.table.weight,
+            )
             if not n_drawn:
                 return full_cross_entropy(hidden, table, owners, targets), len(targets)
             drawn = torch.multinomial(chance, n_drawn, replacement=True)

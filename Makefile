@@ -1,0 +1,53 @@
+# Everything a user runs. Each target first makes .venv if it is missing or older than its list of dependencies.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# Your own data: make report EVENTS=my_log.csv, or another source: make report DATA=shop. RUN names the artefact folder.
+DATA ?=
+EVENTS ?=
+RUN ?=
+
+# Without an NVIDIA card, torch comes from its CPU index (200 MB, not 3 GB); where that cannot be reached, from PyPI.
+TORCH_INDEX ?= $(shell command -v nvidia-smi > /dev/null || test "$$(uname)" != Linux || echo https://download.pytorch.org/whl/cpu)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help report test lab pins
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):[^#]*## */  make \1\t/' | expand -t 18
+	@echo '  DATA=shop, EVENTS=my_log.csv and RUN=name choose other data for the report; PYTHON=... another interpreter.'
+
+report: $(READY)  ## run the notebooks that are out of date, and write reports/
+	@$(BIN)/python -m recolab.report --data "$$DATA" --events "$$EVENTS" --run "$$RUN"
+
+test: $(READY)  ## lint, types, floors, tests, and every notebook on tiny sizes
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+lab: $(READY)  ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+pins: $(READY)  ## write constraints.txt anew from .venv
+	@{ head -1 constraints.txt; $(BIN)/pip freeze --exclude-editable | grep -E '^[A-Za-z0-9_.-]+==' | sed 's/+cpu$$//'; } > $(VENV)/pins
+	@mv $(VENV)/pins constraints.txt && touch $(READY)
+
+# The stamp comes last: an installation that was interrupted is done again.
+$(READY): pyproject.toml constraints.txt
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "recolab needs Python 3.11 or newer, and '$(PYTHON)' is not: install it, or say make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(BIN)/python -m pip --version > /dev/null 2>&1 || "$(PYTHON)" -m venv --clear $(VENV)
+ifneq ($(TORCH_INDEX),)
+	@$(BIN)/python -m pip install --quiet --timeout 10 --retries 1 --index-url $(TORCH_INDEX) "$$(grep '^torch==' constraints.txt)" \
+	  2> $(VENV)/torch.log || echo "no torch from $(TORCH_INDEX) (see $(VENV)/torch.log): it will come from PyPI"
+endif
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
+	@touch $@
+
+export DATA EVENTS RUN

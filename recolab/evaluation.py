@@ -1,0 +1,140 @@
+"""Ask every model the same question, and say how sure the answer is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import sparse
+
+from recolab.histories import PAD, Catalog, Histories, pack
+from recolab.metrics import bootstrap_interval, hits_table, top_k
+from recolab.models import Recommender
+
+AT_ONCE = 256  # histories whose scores live in memory together
+K = 10
+METRICS = (f"hr@{K}", f"recall@{K}", f"ndcg@{K}", f"mrr@{K}")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One question: given these histories, what comes next?
+
+    histories: B users who have an answer    wanted: (B, N) sparse 0/1    allow_repeats: whether what a user had already
+    may be the answer; where not, the history is masked at -inf and only new items are wanted
+    """
+
+    name: str
+    histories: Histories
+    wanted: sparse.csr_matrix
+    catalog: Catalog
+    allow_repeats: bool
+
+    def __len__(self) -> int:
+        return len(self.histories)
+
+    def mask(self, scores: NDArray[np.float32], which: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Put at -inf what may not be recommended to the histories `which`: (b, N) -> the same table, changed."""
+        scores[:, PAD] = -np.inf
+        if not self.allow_repeats:
+            past = self.histories.take(which)
+            scores[past.owners, past.items] = -np.inf
+        return scores
+
+
+def make_task(past: Histories, future: pl.DataFrame, catalog: Catalog, *, allow_repeats: bool, name: str = "") -> Task:
+    """Pose the question of a split: each user's past, and the catalog items of the future as the answer.
+
+    Users without a past, or with no item of the catalog to foresee, are not asked  (ValueError if nobody is left).
+    """
+    answers = pack(future, catalog)
+    place = {user: b for b, user in enumerate(past.users)}
+    pairs = [(place[user], a) for a, user in enumerate(answers.users) if user in place]
+    met = np.array(pairs, np.int64).reshape(-1, 2)
+    histories = past.take(met[:, 0])
+    wanted = answers.take(met[:, 1]).matrix(len(catalog))
+    wanted.data[:] = 1
+    if not allow_repeats:
+        had = histories.matrix(len(catalog))
+        had.data[:] = 1
+        wanted = (wanted - wanted.multiply(had)).tocsr()
+        wanted.eliminate_zeros()
+    asked = np.flatnonzero((np.diff(wanted.indptr) > 0) & (histories.lengths > 0))
+    if len(asked) == 0:
+        raise ValueError(
+            f"nobody can be asked: {len(past)} histories, {len(answers)} users with a future, none in both"
+        )
+    return Task(name, histories.take(asked), wanted[asked], catalog, allow_repeats)
+
+
+def judge(models: Iterable[Recommender], task: Task, k: int = K) -> pl.DataFrame:
+    """Measure every model on every history: one row each, columns model, user (its place in the task) and the metrics."""
+    tables = []
+    for model in models:
+        parts = [hits_table(_scores(model, task, which), task.wanted[which], k) for which in slices(len(task))]
+        values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        tables.append(pl.DataFrame({"model": [model.name] * len(task), "user": np.arange(len(task)), **values}))
+    return pl.concat(tables)
+
+
+def validation_score(model: Recommender, task: Task, metric: str = f"ndcg@{K}") -> float:
+    """Read one mean off a task, for tuning and early stops."""
+    return float(judge([model], task)[metric].mean())  # type: ignore[arg-type]
+
+
+def leaderboard(judged: pl.DataFrame, rng: np.random.Generator, metrics: Sequence[str] = METRICS) -> pl.DataFrame:
+    """Average over users, with 95 % bootstrap intervals: a row a model, best ndcg first, columns metric, metric_low, metric_high."""
+    rows = []
+    for (model,), one in judged.group_by("model", maintain_order=True):
+        row: dict[str, object] = {"model": model, "users": len(one)}
+        for metric in metrics:
+            values = one[metric].to_numpy()
+            low, high = bootstrap_interval(values, rng)
+            row |= {metric: values.mean(), f"{metric}_low": low, f"{metric}_high": high}
+        rows.append(row)
+    return pl.DataFrame(rows).sort(f"ndcg@{K}", descending=True)
+
+
+def compare(
+    judged: pl.DataFrame, challenger: str, champion: str, rng: np.random.Generator, metric: str = f"ndcg@{K}"
+) -> dict[str, float]:
+    """Say by how much one model is better on the same users: paired bootstrap of the relative difference of means.
+
+    ->  lift, low, high in percent of the champion's mean; better = share of resamples in which the challenger wins
+    """
+    a, b = (_values(judged, model, metric) for model in (challenger, champion))
+    weights = rng.multinomial(len(a), np.full(len(a), 1 / len(a)), size=2000)
+    lifts = 100 * ((weights @ a) / np.maximum(weights @ b, 1e-12) - 1)
+    low, high = np.quantile(lifts, [0.025, 0.975])
+    lift = 100 * (a.mean() / max(b.mean(), 1e-12) - 1)
+    return {"lift": float(lift), "low": float(low), "high": float(high), "better": float((lifts > 0).mean())}
+
+
+def recommend(model: Recommender, histories: Histories, catalog: Catalog, k: int = K) -> list[list[object]]:
+    """List raw item ids for each history, best first: B lists of at most k ids."""
+    lists = []
+    for start in range(0, len(histories), AT_ONCE):
+        scores = model.score(histories.take(slice(start, start + AT_ONCE)))
+        best = top_k(scores, k)
+        real = np.isfinite(np.take_along_axis(scores, best, 1))
+        lists += [catalog.ids(row[ok]) for row, ok in zip(best, real, strict=True)]
+    return lists
+
+
+def _scores(model: Recommender, task: Task, which: NDArray[np.int64]) -> NDArray[np.float32]:
+    return task.mask(model.score(task.histories.take(which)), which)
+
+
+def slices(n: int) -> list[NDArray[np.int64]]:
+    """Cut n histories into batches of AT_ONCE: arrays of places."""
+    return [np.arange(start, min(start + AT_ONCE, n)) for start in range(0, n, AT_ONCE)]
+
+
+def _values(judged: pl.DataFrame, model: str, metric: str) -> NDArray[np.float64]:
+    values = judged.filter(pl.col("model") == model).sort("user")[metric].to_numpy()
+    if len(values) == 0:
+        raise ValueError(f"{model!r} was not judged; there are {judged['model'].unique().sort().to_list()}")
+    return values

@@ -1,0 +1,88 @@
+"""The same question asked at several moments: learn the blend at one, choose at the next, report at the last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from recolab.evaluation import Task, make_task
+from recolab.histories import Catalog, Histories, build_catalog, load_catalog, load_histories, pack
+from recolab.lab import write_atomically
+from recolab.schema import TIME
+from recolab.split import SplitError, assert_no_leak, by_time
+
+MONTHS_FROM_DAYS = 180  # a log this long is cut at the first of its months
+FULL_MONTH_DAYS = 20  # the last month counts when it has run at least so long
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A log cut at one moment: all that was known then, and each user's next visit after it.
+
+    cut: naive UTC    catalog: what was sold before the cut    histories: B users    future: events to foresee
+    """
+
+    cut: datetime
+    catalog: Catalog
+    histories: Histories
+    future: pl.DataFrame
+
+    def task(self, *, allow_repeats: bool) -> Task:
+        """Pose the question: the next visit with repeats, or only what is new to the user."""
+        name = "next visit" if allow_repeats else "new items only"
+        return make_task(self.histories, self.future, self.catalog, allow_repeats=allow_repeats, name=name)
+
+    def save(self, folder: Path) -> None:
+        """Write catalog, histories and future into a folder, each whole or not at all."""
+        self.catalog.save(folder / "catalog.parquet")
+        self.histories.save(folder / "histories.safetensors")
+        with write_atomically(folder / "future.parquet") as temporary:
+            self.future.write_parquet(temporary)
+
+
+def load_fold(folder: Path) -> Fold:
+    """Read what `Fold.save` wrote."""
+    histories = load_histories(folder / "histories.safetensors")
+    cut = datetime(1970, 1, 1) + timedelta(seconds=histories.as_of)
+    return Fold(cut, load_catalog(folder / "catalog.parquet"), histories, pl.read_parquet(folder / "future.parquet"))
+
+
+def make_fold(
+    events: pl.DataFrame,
+    items: pl.DataFrame | None,
+    cut: datetime,
+    end: datetime | None = None,
+    min_item_users: int = 5,
+) -> Fold:
+    """Cut clean events at one moment; floors, prices and rows come from before the cut only.
+
+    end: events from here on are not looked at    min_item_users: items with fewer users before the cut are left out
+    Raises SplitError where one side is empty, LeakError where the past holds a piece of the future.
+    """
+    events = events if end is None else events.filter(pl.col(TIME) < end)
+    split = by_time(events, cut, min_item_users=min_item_users)
+    assert_no_leak(split)
+    catalog = build_catalog(split.past, items)
+    return Fold(cut, catalog, pack(split.past, catalog, cut), split.future)
+
+
+def fold_cuts(events: pl.DataFrame, n: int = 3) -> list[datetime]:
+    """Choose n moments at the end of a log: the first of its last n months, or steps of a tenth where it is short.
+
+    ->  n naive UTC moments in order; the last is for the test  (SplitError where the log is one moment)
+    """
+    first, last = events[TIME].min(), events[TIME].max()
+    if not isinstance(first, datetime) or not isinstance(last, datetime) or first == last:
+        raise SplitError(f"the log runs from {first} to {last}: cuts in time need a log with clock times that goes on")
+    if (last - first).days < MONTHS_FROM_DAYS:
+        return [first + (last - first) * (1 - k / 10) for k in range(n, 0, -1)]
+    month = last.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    if (last - month).days < FULL_MONTH_DAYS:
+        month = (month - timedelta(days=1)).replace(day=1)
+    cuts = [month]
+    while len(cuts) < n:
+        cuts.append((cuts[-1] - timedelta(days=1)).replace(day=1))
+    return cuts[::-1]

@@ -1,0 +1,49 @@
+"""All baselines in one line, with the settings that validation chose for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from recolab.models import Recommender
+from recolab.models.content import Content
+from recolab.models.factors import SurpriseSvd
+from recolab.models.linear import Ease
+from recolab.models.neighbours import ItemNeighbours, Transitions, UserNeighbours
+from recolab.models.popularity import PersonalFrequency, Popularity
+
+BASELINES: dict[str, Callable[..., Recommender]] = {
+    "Popularity": Popularity,
+    "Popularity, last days": Popularity,
+    "Personal frequency": PersonalFrequency,
+    "Item neighbours": ItemNeighbours,
+    "Transitions": Transitions,
+    "User neighbours": UserNeighbours,
+    "EASE": Ease,
+    "SVD (Surprise)": SurpriseSvd,
+    "Content": Content,
+}
+# What a notebook searches for each; an empty space has nothing to turn.
+SPACES: dict[str, dict[str, list[Any]]] = {
+    "Popularity": {},
+    "Popularity, last days": {"last_days": [7, 14, 28, 56]},
+    "Personal frequency": {"half_life_days": [20, 40, 60, 90, 120, 180, 240, 365]},
+    "Item neighbours": {"half_life_days": [15, 60, 240], "k": [50, 200]},
+    "Transitions": {"half_life_days": [15, 30, 60, 120], "damping": [0.3, 0.5, 0.7], "reach": [3, 5]},
+    "User neighbours": {"half_life_days": [30, 60, 120, 240], "k": [50, 100, 200, 400]},
+    "EASE": {"l2": [200.0, 500.0, 1000.0, 2000.0], "half_life_days": [60, 120, 240]},
+    "SVD (Surprise)": {"n_factors": [16, 64], "epochs": [10, 20]},
+    "Content": {"half_life_days": [3, 10, 30, 120], "words": ["count", "tfidf"]},
+}
+
+
+def baselines(settings: Mapping[str, Mapping[str, Any]] | None = None) -> list[Recommender]:
+    """Make every baseline, not fitted yet: name -> its settings, the class's defaults where none are given."""
+    settings = settings or {}
+    made = []
+    for name, make in BASELINES.items():
+        knobs = dict(settings.get(name, {}))
+        if name == "Popularity, last days":
+            knobs = {"last_days": 28} | knobs
+        made.append(make(name=name, **knobs))
+    return made

@@ -1,0 +1,21 @@
+"""One function for each kind of figure: a table comes in, axes go out, the title states the finding."""
+
+from recolab.plots.data import activity, basket_gap, drop_report, history_lengths, long_tail
+from recolab.plots.results import blend_curve, leaderboard, lift, loss_curve, weights
+from recolab.plots.style import MODEL_COLOURS, colour_of, house_style
+
+__all__ = [
+    "MODEL_COLOURS",
+    "activity",
+    "basket_gap",
+    "blend_curve",
+    "colour_of",
+    "drop_report",
+    "history_lengths",
+    "house_style",
+    "leaderboard",
+    "lift",
+    "long_tail",
+    "loss_curve",
+    "weights",
+]

@@ -1,0 +1,118 @@
+"""Figures of a log before any model sees it: what was dropped, when things happen, how long the tail is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
+
+from recolab.plots.style import BLUE, GREY, KIND_COLOURS, RED, finish, label_bars, room, thousands
+from recolab.schema import KIND, TIME
+
+
+def drop_report(report: pl.DataFrame, title: str = "", ax: Axes | None = None) -> Axes:
+    """Show how many rows each reason cost.
+
+    report: reason, rows, share, as `prepare.clean` gives; its row "kept" is told in words
+    """
+    total = int(report["rows"].sum())
+    dropped = report.filter(pl.col("reason") != "kept").reverse()
+    ax = room(ax, height=1.2 + 0.36 * len(dropped))
+    ax.barh(dropped["reason"].to_list(), dropped["rows"].to_numpy(), color=RED, height=0.62)
+    label_bars(ax, dropped["rows"].to_numpy(), [f"{n:,}  ({n / total:.2%})" if n else "0" for n in dropped["rows"]])
+    ax.xaxis.set_major_formatter(thousands())
+    kept = total - int(dropped["rows"].sum())
+    return finish(ax, title, f"rows dropped, of {total:,} ({kept:,} kept)", "", grid="x")
+
+
+def activity(
+    events: pl.DataFrame, title: str = "", cuts: Mapping[str, datetime] | None = None, ax: Axes | None = None
+) -> Axes:
+    """Show events per day, a line for each kind, and where the log is cut.
+
+    events: timestamp (clock times) and kind    cuts: name -> moment, such as {"test": cut}
+    """
+    ax = room(ax)
+    days = events.group_by(pl.col(TIME).dt.truncate("1d").alias("day"), KIND).len().sort("day")
+    for (kind,), one in days.partition_by(KIND, as_dict=True, maintain_order=True).items():
+        whole = one.upsample("day", every="1d").with_columns(pl.col("len").fill_null(0))
+        ax.plot(whole["day"], whole["len"], color=KIND_COLOURS.get(kind, GREY), linewidth=1.3, label=kind)
+    if days[KIND].n_unique() > 1:
+        ax.legend(loc="upper left", ncols=4)
+    for name, moment in (cuts or {}).items():
+        _mark(ax, moment, name, left=True)
+    _count_axis(ax, days["len"].to_numpy().max())
+    return finish(ax, title, "", "events per day", grid="y")
+
+
+def long_tail(counts: ArrayLike, title: str = "", noun: str = "items", ax: Axes | None = None) -> Axes:
+    """Show how unequal items (or users) are: events each, the busiest first, both axes logarithmic.
+
+    counts: (N,) events per item, in any order; zeros are left out
+    """
+    ordered = np.sort(np.asarray(counts))[::-1]
+    ordered = ordered[ordered > 0]
+    ax = room(ax)
+    ax.loglog(np.arange(1, len(ordered) + 1), ordered, color=BLUE)
+    half = int(np.searchsorted(ordered.cumsum(), ordered.sum() / 2)) + 1
+    ax.axvspan(1, half, color=BLUE, alpha=0.08, linewidth=0)
+    share = f"{half:,} {noun} ({half / len(ordered):.1%})\nhold half of all events"
+    ax.annotate(share, (half, 0.95), (8, 0), xycoords=("data", "axes fraction"), textcoords="offset points", va="top")
+    ax.set_xlim(left=1)
+    ax.xaxis.set_major_formatter(thousands())
+    ax.yaxis.set_major_formatter(thousands())
+    return finish(ax, title, f"{noun}, the busiest first", f"events of one of the {noun}")
+
+
+def history_lengths(lengths: ArrayLike, title: str = "", ax: Axes | None = None) -> Axes:
+    """Show how long histories are, on a logarithmic scale, with the median.
+
+    lengths: (B,) events per user
+    """
+    lengths = np.asarray(lengths)
+    ax = room(ax)
+    edges = np.unique(np.geomspace(max(lengths.min(), 1), lengths.max() + 1, 40).round())
+    heights, _, _ = ax.hist(lengths, bins=edges.tolist(), color=BLUE, edgecolor=ax.get_facecolor(), linewidth=0.8)
+    ax.set_xscale("log")
+    ax.xaxis.set_major_formatter(thousands())
+    _count_axis(ax, np.max(heights))
+    _mark(ax, float(np.median(lengths)), f"half have {np.median(lengths):,.0f} or more")
+    return finish(ax, title, "events in a history", "users", grid="y")
+
+
+def basket_gap(days: ArrayLike, title: str = "", ax: Axes | None = None) -> Axes:
+    """Show how long people stay away: days between two baskets of one user, whole days, weeks marked below.
+
+    days: (M,) gaps in days; the longest 2 % share the last bar
+    """
+    days = np.asarray(days, float)
+    ax = room(ax)
+    last = max(int(np.quantile(days, 0.98)), 7)
+    heights, _, _ = ax.hist(
+        np.minimum(np.floor(days), last), bins=(np.arange(last + 2) - 0.5).tolist(), color=BLUE, rwidth=0.86
+    )
+    ax.set_xticks(np.arange(0, last + 1, 7))
+    _count_axis(ax, np.max(heights))
+    _mark(ax, float(np.median(days)), f"median {np.median(days):.1f} days")
+    return finish(ax, title, f"days since the basket before ({last} and more in the last bar)", "baskets", grid="y")
+
+
+def _mark(ax: Axes, x: Any, text: str, left: bool = False) -> None:
+    """A named line that stands at x; its name has room above the bars."""
+    ax.axvline(x, color=RED, linewidth=1.2)
+    side = "right" if left else "left"
+    shift = (-5 if left else 5, 0)
+    ax.annotate(text, (x, 0.98), shift, ("data", "axes fraction"), "offset points", color=RED, ha=side, va="top")
+
+
+def _count_axis(ax: Axes, top: float) -> None:
+    """Whole numbers from zero to a little more than the highest, for names to stand in."""
+    ax.set_ylim(0, 1.16 * top)
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    ax.yaxis.set_major_formatter(thousands())

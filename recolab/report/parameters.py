@@ -1,0 +1,95 @@
+"""What a notebook may be told: its parameters cell is the list, and a word that is not on it is an error."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import yaml
+
+from recolab.lab import DEFAULT_RUN, RESERVED_RUNS
+
+EVERY = "all"  # the key of a parameter file whose values go to every notebook
+
+
+class UnknownParameterError(ValueError):
+    """A parameter or a notebook that nobody knows; papermill would only log it and run with the default."""
+
+
+def defaults(notebook: Path) -> dict[str, Any]:
+    """Read the parameters cell: name -> default, None where the default is no literal.
+
+    Raises UnknownParameterError where there is not exactly one such cell.
+    """
+    cells = nbformat.read(notebook, as_version=4).cells
+    tagged = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    if len(tagged) != 1:
+        raise UnknownParameterError(f"{notebook.name} has {len(tagged)} cells tagged `parameters`, must have 1")
+    found: dict[str, Any] = {}
+    for line in ast.parse(tagged[0]).body:
+        targets = (
+            line.targets if isinstance(line, ast.Assign) else [line.target] if isinstance(line, ast.AnnAssign) else []
+        )
+        for target in targets:
+            if isinstance(target, ast.Name):
+                found[target.id] = _literal(line.value)
+    return found
+
+
+def shared_parameters(data: str | None, events: Path | None, run: str | None) -> dict[str, Any]:
+    """Settle the three words that all notebooks share; a log of one's own is read as `tabular` and has its own run.
+
+    data: a source's name    events: the log's path    run: the artefact folder's name, else the source's or the log's
+    Raises ValueError for a log that is not there, for one given to another source, and for tabular without one.
+    """
+    if events is not None and data not in (None, "tabular"):
+        raise ValueError(f"EVENTS = {events} is a log of your own: leave DATA out, or say DATA=tabular, not {data}")
+    if events is None and data == "tabular":
+        raise ValueError("DATA=tabular needs the path of your log: EVENTS=my_log.csv")
+    if events is not None and not events.is_file():
+        raise ValueError(f"EVENTS = {events} is not a file")
+    stem = events.name.split(".")[0].replace(" ", "_") if events is not None else ""
+    name = f"log_{stem}" if stem in (DEFAULT_RUN, *RESERVED_RUNS) else stem
+    return {
+        "DATA": "tabular" if events is not None else data or DEFAULT_RUN,
+        "EVENTS": str(events.resolve()) if events is not None else "",
+        "RUN": run or (name if events is not None else data or DEFAULT_RUN),
+    }
+
+
+def read_parameter_file(path: Path, notebooks: list[Path]) -> dict[str, dict[str, Any]]:
+    """Read a YAML file of {notebook or `all`: {PARAMETER: value}}.
+
+    Raises UnknownParameterError where it speaks of a notebook that is not there.
+    """
+    told = yaml.safe_load(path.read_text()) or {}
+    if strangers := sorted(set(told) - {EVERY, *(notebook.stem for notebook in notebooks)}):
+        raise UnknownParameterError(f"{path.name} speaks of {', '.join(strangers)}: no such notebook")
+    return {key: dict(values or {}) for key, values in told.items()}
+
+
+def settle(notebook: Path, shared: Mapping[str, Any], told: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Say what one notebook is told: what all share, then the file's `all`, then the file's own part for it.
+
+    Claims about the default data are not checked on any other: CHECK_CLAIMS is False there, where a notebook has it.
+    Raises UnknownParameterError with every word that is not in the notebook's parameters cell.
+    """
+    known = defaults(notebook)
+    chosen = {**shared, **told.get(EVERY, {}), **told.get(notebook.stem, {})}
+    if unknown := sorted(set(chosen) - set(known)):
+        raise UnknownParameterError(
+            f"{notebook.name} has no parameter {', '.join(unknown)}; its parameters cell has {', '.join(known)}"
+        )
+    if "CHECK_CLAIMS" in known and (chosen.get("DATA", DEFAULT_RUN) != DEFAULT_RUN or told):
+        chosen.setdefault("CHECK_CLAIMS", False)
+    return chosen
+
+
+def _literal(value: ast.expr | None) -> Any:
+    try:
+        return ast.literal_eval(value) if value is not None else None
+    except ValueError:
+        return None

@@ -1,0 +1,98 @@
+"""Who may appear on the list at all: the best items of several models, with what each model thinks of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recolab.evaluation import Task, slices
+from recolab.metrics import top_k
+from recolab.models import Recommender
+from recolab.rerank.features import Columns, personal_features
+from recolab.rerank.rules import allowed_items
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """M pairs of a history and an item, by history, with F features each.
+
+    owners, rows: (M,) the history's place in the task and the catalog row    features: (M, F) float32, named by `names`
+    wanted: (M,) bool, whether the pair is an answer of the task
+    """
+
+    owners: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    features: NDArray[np.float32]
+    names: list[str]
+    wanted: NDArray[np.bool_]
+
+
+def propose(
+    models: Sequence[Recommender], task: Task, everybody: Columns, n: int = 30, allowed: NDArray[np.bool_] | None = None
+) -> Candidates:
+    """Gather each model's n best items per history, and describe every pair.
+
+    everybody: `item_features` of the histories that the models were fitted on. A model's opinion enters twice:
+    "<name> score", in standard deviations over the union, and "<name> rank", log2 of one plus its place in it.
+    allowed: (N,) bool, what may be shown at all; by default what is in stock
+    """
+    allowed = allowed_items(task.catalog) if allowed is None else allowed
+    return join_candidates([_propose_some(models, task, everybody, n, allowed, which) for which in slices(len(task))])
+
+
+def join_candidates(parts: Sequence[Candidates]) -> Candidates:
+    """Put candidates of several batches, or of several cuts, end to end.
+
+    Raises ValueError where the parts are described by other features.
+    """
+    names = parts[0].names
+    if any(part.names != names for part in parts):
+        raise ValueError("these candidates were proposed by other models: propose all of them with the same list")
+    return Candidates(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("owners", "rows", "features")),
+        names,
+        np.concatenate([part.wanted for part in parts]),
+    )
+
+
+def _propose_some(
+    models: Sequence[Recommender],
+    task: Task,
+    everybody: Columns,
+    n: int,
+    allowed: NDArray[np.bool_],
+    which: NDArray[np.int64],
+) -> Candidates:
+    past = task.histories.take(which)
+    tables = [task.mask(model.score(past), which) for model in models]
+    for table in tables:
+        table[:, ~allowed] = -np.inf
+    chosen = np.zeros(tables[0].shape, bool)
+    for table in tables:
+        best = top_k(table, n)
+        np.put_along_axis(chosen, best, np.isfinite(np.take_along_axis(table, best, 1)), 1)
+    owners, rows = np.nonzero(chosen)
+    columns: Columns = {}
+    for model, table in zip(models, tables, strict=True):
+        columns |= _opinion(model.name, table[owners, rows], owners)
+    columns |= personal_features(past, task.catalog, owners, rows)
+    columns |= {name: column[rows] for name, column in everybody.items()}
+    wanted = np.asarray(task.wanted[which][owners, rows]).ravel() > 0
+    return Candidates(which[owners], rows, np.stack(list(columns.values()), 1), list(columns), wanted)
+
+
+def _opinion(name: str, scores: NDArray[np.float32], owners: NDArray[np.int64]) -> Columns:
+    """Make one model's scores comparable between users: (M,) scores of pairs sorted by owner -> score and rank columns."""
+    _, start, count = np.unique(owners, return_index=True, return_counts=True)
+    mean = np.repeat(np.add.reduceat(scores, start) / count, count)
+    spread = np.repeat(np.sqrt(np.add.reduceat((scores - mean) ** 2, start) / count), count)
+    order = np.lexsort((-scores, owners))
+    place = np.empty(len(scores))
+    place[order] = np.arange(len(scores)) - np.repeat(start, count)
+    return {
+        f"{name} score": ((scores - mean) / np.maximum(spread, 1e-9)).astype(np.float32),
+        f"{name} rank": np.log2(place + 2).astype(np.float32),
+    }

@@ -1,0 +1,123 @@
+"""Two ways to weigh opinions: a line that anyone can read, and trees that also see when each opinion counts."""
+
+from __future__ import annotations
+
+from typing import Protocol, Self
+
+import lightgbm
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.linear_model import LogisticRegression
+
+from recolab.evaluation import Task
+from recolab.metrics import hits_table
+from recolab.rerank.candidates import Candidates
+
+
+class Ranker(Protocol):
+    """Learns from candidates whose answers are known, then orders others."""
+
+    name: str
+
+    def fit(self, candidates: Candidates) -> Self:
+        """Learn which candidates were wanted."""
+
+    def rank(self, candidates: Candidates) -> NDArray[np.float32]:
+        """Score candidates, larger is better: (M,)."""
+
+    def weights(self) -> pl.DataFrame:
+        """Say what it listens to: columns name, weight."""
+
+
+class LinearBlend:
+    """A weighted sum of the models' opinions, the weights learned by logistic regression: nothing hides in it."""
+
+    def __init__(self, penalty: float = 1.0, name: str = "Blend") -> None:
+        self.penalty, self.name = penalty, name
+
+    def fit(self, candidates: Candidates) -> Self:
+        """Fit the weights of the score and rank columns on what was wanted."""
+        self.columns = [c for c, name in enumerate(candidates.names) if name.endswith((" score", " rank"))]
+        self.names = [candidates.names[c] for c in self.columns]
+        opinions = candidates.features[:, self.columns].astype(np.float64)
+        self.centre, self.spread = opinions.mean(0), np.maximum(opinions.std(0), 1e-9)
+        line = LogisticRegression(C=1 / self.penalty, max_iter=500).fit(
+            (opinions - self.centre) / self.spread, candidates.wanted
+        )
+        self.slopes = line.coef_[0]
+        return self
+
+    def rank(self, candidates: Candidates) -> NDArray[np.float32]:
+        """Sum the weighted opinions: (M,)."""
+        opinions = (candidates.features[:, self.columns] - self.centre) / self.spread
+        scores: NDArray[np.float32] = (opinions @ self.slopes).astype(np.float32)
+        return scores
+
+    def weights(self) -> pl.DataFrame:
+        """Give the weight of one standard deviation of each opinion; of a rank, smaller is better, so minus is praise."""
+        return pl.DataFrame({"name": self.names, "weight": self.slopes}).sort(pl.col("weight").abs(), descending=True)
+
+
+class BoostedRanker:
+    """Boosted trees under LambdaMART's loss (Burges 2010), on opinions and on what is known of user and item."""
+
+    def __init__(self, rounds: int = 120, leaves: int = 15, seed: int = 7, name: str = "Hybrid") -> None:
+        self.rounds, self.leaves, self.seed, self.name = rounds, leaves, seed, name
+
+    def fit(self, candidates: Candidates) -> Self:
+        """Grow trees on the lists of all owners that have a wanted candidate."""
+        starts = np.flatnonzero(np.diff(candidates.owners, prepend=-1))
+        data = lightgbm.Dataset(
+            candidates.features,
+            candidates.wanted.astype(np.int32),
+            group=np.diff(starts, append=len(candidates.owners)),
+            feature_name=[name.replace(" ", "_").replace("(", "").replace(")", "") for name in candidates.names],
+        )
+        self.names = candidates.names
+        self.trees = lightgbm.train(
+            {
+                "objective": "lambdarank",
+                "lambdarank_truncation_level": 20,
+                "label_gain": [0, 1],
+                "num_leaves": self.leaves,
+                "learning_rate": 0.04,
+                "min_data_in_leaf": 300,
+                "lambda_l2": 10,
+                "feature_fraction": 0.4,
+                "bagging_fraction": 0.5,
+                "bagging_freq": 1,
+                "seed": self.seed,
+                "deterministic": True,
+                "force_row_wise": True,
+                "verbose": -1,
+            },
+            data,
+            num_boost_round=self.rounds,
+        )
+        return self
+
+    def rank(self, candidates: Candidates) -> NDArray[np.float32]:
+        """Sum the leaves: (M,)."""
+        return np.asarray(self.trees.predict(candidates.features), dtype=np.float32)
+
+    def weights(self) -> pl.DataFrame:
+        """Give each feature's share of the total gain."""
+        gain = self.trees.feature_importance("gain")
+        table = pl.DataFrame({"name": self.names, "weight": gain / max(gain.sum(), 1e-12)})
+        return table.sort("weight", descending=True)
+
+
+def ranking_score(ranker: Ranker, candidates: Candidates, task: Task, k: int = 10) -> float:
+    """Measure an order of candidates by ndcg@k over the task's histories; what was no candidate is no hit."""
+    shape = task.wanted.shape
+    place = sparse.csr_matrix((np.arange(1, len(candidates.rows) + 1), (candidates.owners, candidates.rows)), shape)
+    scores = ranker.rank(candidates)
+    gains = []
+    for start in range(0, len(task), 256):
+        some = place[start : start + 256].tocoo()
+        table = np.full(some.shape, -np.inf, np.float32)
+        table[some.row, some.col] = scores[some.data - 1]
+        gains.append(hits_table(table, task.wanted[start : start + 256], k)[f"ndcg@{k}"])
+    return float(np.concatenate(gains).mean())

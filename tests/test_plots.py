@@ -1,0 +1,176 @@
+"""recolab.plots: every figure says what it measures, and draws the numbers it was given."""
+
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from matplotlib.colors import to_hex
+
+from recolab import plots
+from recolab.plots.style import PAPER
+from recolab.schema import KIND, TIME
+
+
+@pytest.fixture(autouse=True)
+def style():
+    plots.house_style()
+
+
+BOARD = pl.DataFrame(
+    {
+        "model": ["Popularity", "Hybrid", "Transformer"],
+        "ndcg@10": [0.1, 0.3, 0.2],
+        "ndcg@10_low": [0.09, 0.28, 0.17],
+        "ndcg@10_high": [0.11, 0.33, 0.22],
+    }
+)
+LIFT = pl.DataFrame(
+    {
+        "task": ["repeats", "repeats", "new"],
+        "model": ["Hybrid", "Transformer", "Hybrid"],
+        "lift": [12.0, -5.0, 1.0],
+        "low": [9.0, -8.0, -2.0],
+        "high": [15.0, -2.0, 4.0],
+    }
+)
+LOG = [{"epoch": e, "loss": 3.0 / e, "validation": v} for e, v in zip(range(1, 5), [0.1, 0.3, 0.2, 0.1], strict=True)]
+EVENTS = pl.DataFrame(
+    {TIME: [datetime(2024, 1, 1), datetime(2024, 1, 1, 9), datetime(2024, 1, 4)], KIND: ["view", "view", "cart"]}
+)
+DROPPED = pl.DataFrame({"reason": ["bad time", "bot", "kept"], "rows": [30, 0, 970], "share": [0.03, 0.0, 0.97]})
+BLEND = pl.DataFrame({"weight": [0.0, 0.5, 1.0], "ndcg@10": [0.2, 0.25, 0.1]})
+FIGURES = {
+    "leaderboard": lambda **k: plots.leaderboard(BOARD, **k),
+    "lift": lambda **k: plots.lift(LIFT, **k),
+    "loss_curve": lambda **k: plots.loss_curve(LOG, **k),
+    "drop_report": lambda **k: plots.drop_report(DROPPED, **k),
+    "activity": lambda **k: plots.activity(EVENTS, cuts={"test": datetime(2024, 1, 3)}, **k),
+    "long_tail": lambda **k: plots.long_tail([5, 1, 0], **k),
+    "history_lengths": lambda **k: plots.history_lengths([1, 5, 100], **k),
+    "basket_gap": lambda **k: plots.basket_gap([0.5, 3, 8, 200], **k),
+    "blend_curve": lambda **k: plots.blend_curve(BLEND, **k),
+    "weights": lambda **k: plots.weights(pl.DataFrame({"name": ["a", "b"], "weight": [1.0, -0.5]}), **k),
+}
+
+
+def texts(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_states_its_finding_and_names_its_axes(name):
+    ax = FIGURES[name](title="What was found")
+    figure = ax.figure
+    assert "What was found" in (figure.get_suptitle(), ax.get_title(loc="left"))
+    assert all(panel.get_xlabel() or panel.get_ylabel() for panel in figure.axes)
+    assert to_hex(figure.get_facecolor()) == PAPER
+    figure.canvas.draw()
+
+
+def test_every_kind_of_figure_is_tried_here():
+    assert set(FIGURES) == set(plots.__all__) - {"MODEL_COLOURS", "colour_of", "house_style"}
+
+
+@pytest.mark.parametrize("name", set(FIGURES) - {"loss_curve"})
+def test_a_figure_is_drawn_on_the_axes_it_is_given(name):
+    import matplotlib.pyplot as plt
+
+    _, (left, right) = plt.subplots(1, 2)
+    assert FIGURES[name](ax=right, title="Mine") is right
+    assert (right.get_title(loc="left"), left.has_data()) == ("Mine", False)
+
+
+def test_the_best_model_is_on_top_in_its_own_colour():
+    ax = plots.leaderboard(BOARD)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["Popularity", "Transformer", "Hybrid"]
+    assert [bar.get_width() for bar in ax.patches] == [0.1, 0.2, 0.3]
+    assert [to_hex(bar.get_facecolor()) for bar in ax.patches] == [
+        plots.MODEL_COLOURS[name] for name in ("Popularity", "Transformer", "Hybrid")
+    ]
+    whiskers = [line[:, 0].tolist() for line in ax.collections[0].get_segments()]
+    assert whiskers == [[0.09, 0.11], [0.17, 0.22], [0.28, 0.33]]
+    assert texts(ax) == ["0.1000", "0.2000", "0.3000"]
+
+
+def test_a_variant_has_the_colour_of_its_family_and_a_stranger_always_the_same():
+    assert plots.colour_of("Popularity, last 30 days") == plots.MODEL_COLOURS["Popularity"]
+    assert plots.colour_of("SVD (Surprise)") == plots.MODEL_COLOURS["SVD"]
+    assert plots.colour_of("Mine") == plots.colour_of("Mine") == "#8a5a44"
+    assert len(set(plots.MODEL_COLOURS.values())) == len(plots.MODEL_COLOURS)
+
+
+def test_a_lift_is_blue_above_zero_red_below_and_grey_in_doubt():
+    ax = plots.lift(LIFT, target=10)
+    assert [label.get_text() for label in ax.get_yticklabels()] == [
+        "repeats · Hybrid",
+        "repeats · Transformer",
+        "new · Hybrid",
+    ]
+    colours = [to_hex(line.get_color()[0]) for line in ax.collections]
+    assert colours == ["#2b5f94", "#c2452d", "#a8a69f"]
+    assert texts(ax) == ["+12.0 %", "-5.0 %", "+1.0 %", "target +10 %"]
+    assert [line.get_xdata()[0] for line in ax.lines[-2:]] == [0, 10]
+
+
+def test_the_epoch_that_was_kept_is_ringed():
+    upper, lower = plots.loss_curve(LOG).figure.axes
+    assert list(upper.lines[0].get_ydata()) == [3, 1.5, 1, 0.75]
+    assert (list(lower.lines[1].get_xdata()), list(lower.lines[1].get_ydata())) == ([2], [0.3])
+    assert texts(lower) == ["kept: 0.3000"]
+
+
+def test_without_validation_there_is_only_the_loss():
+    ax = plots.loss_curve([{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0}])
+    assert ax.figure.axes == [ax]
+    assert ax.get_xlabel() == "epoch"
+
+
+def test_dropped_rows_are_counted_against_all():
+    ax = plots.drop_report(DROPPED)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["bot", "bad time"]
+    assert texts(ax) == ["0", "30  (3.00%)"]
+    assert ax.get_xlabel() == "rows dropped, of 1,000 (970 kept)"
+
+
+def test_a_day_without_events_is_drawn_as_zero():
+    events = EVENTS.with_columns(pl.lit("view").alias(KIND))
+    (line,) = plots.activity(events).lines
+    assert list(line.get_ydata()) == [2, 0, 0, 1]
+
+
+def test_the_busiest_items_that_hold_half_are_counted():
+    ax = plots.long_tail([1, 1, 5, 0, 1, 2])
+    assert list(ax.lines[0].get_ydata()) == [5, 2, 1, 1, 1]
+    assert texts(ax) == ["1 items (20.0%)\nhold half of all events"]
+
+
+def test_gaps_between_baskets_fall_into_whole_days_and_a_last_bar():
+    days = np.repeat([0.2, 1.9, 10.0], [10, 30, 60])
+    ax = plots.basket_gap(np.append(days, [500.0]))
+    heights = [bar.get_height() for bar in ax.patches]
+    assert (heights[0], heights[1], heights[10], sum(heights)) == (10, 30, 61, 101)
+    assert texts(ax) == ["median 10.0 days"]
+
+
+def test_every_history_is_counted_also_the_longest_and_the_shortest():
+    ax = plots.history_lengths([1, 1, 7, 100, 100_000])
+    assert sum(bar.get_height() for bar in ax.patches) == 5
+    assert texts(ax) == ["half have 7 or more"]
+
+
+def test_all_histories_of_one_length_can_be_drawn():
+    ax = plots.history_lengths([4, 4, 4])
+    assert sum(bar.get_height() for bar in ax.patches) == 3
+
+
+def test_the_best_weight_of_a_blend_is_marked():
+    assert texts(plots.blend_curve(BLEND)) == ["0.2500 at 0.5"]
+
+
+def test_long_logs_and_short_ones_keep_readable_dates():
+    times = [datetime(2024, 1, 1) + timedelta(days=d) for d in range(3)]
+    ax = plots.activity(pl.DataFrame({TIME: times, KIND: ["view"] * 3}))
+    ax.figure.canvas.draw()
+    labels = [label.get_text() for label in ax.get_xticklabels()]
+    assert len(labels) == len(set(labels))
