@@ -10,8 +10,6 @@ DATA ?=
 EVENTS ?=
 RUN ?=
 
-# Without an NVIDIA card, torch comes from its CPU index (200 MB, not 3 GB); where that cannot be reached, from PyPI.
-TORCH_INDEX ?= $(shell command -v nvidia-smi > /dev/null || test "$$(uname)" != Linux || echo https://download.pytorch.org/whl/cpu)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -43,10 +41,6 @@ $(READY): pyproject.toml constraints.txt
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "recolab needs Python 3.11 or newer, and '$(PYTHON)' is not: install it, or say make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(BIN)/python -m pip --version > /dev/null 2>&1 || "$(PYTHON)" -m venv --clear $(VENV)
-ifneq ($(TORCH_INDEX),)
-	@$(BIN)/python -m pip install --quiet --timeout 10 --retries 1 --index-url $(TORCH_INDEX) "$$(grep '^torch==' constraints.txt)" \
-	  2> $(VENV)/torch.log || echo "no torch from $(TORCH_INDEX) (see $(VENV)/torch.log): it will come from PyPI"
-endif
 	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
 	@touch $@
 

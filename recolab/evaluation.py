@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -35,6 +35,11 @@ class Task:
 
     def __len__(self) -> int:
         return len(self.histories)
+
+    def sample(self, n: int, rng: np.random.Generator) -> Task:
+        """Ask n of the histories only, drawn without return: for tuning, never for a report."""
+        which = np.sort(rng.permutation(len(self))[:n])
+        return replace(self, histories=self.histories.take(which), wanted=self.wanted[which])
 
     def mask(self, scores: NDArray[np.float32], which: NDArray[np.int64]) -> NDArray[np.float32]:
         """Put at -inf what may not be recommended to the histories `which`: (b, N) -> the same table, changed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,27 +20,30 @@ def tune(
     make: Callable[..., Recommender],
     space: Space,
     histories: Histories,
-    task: Task,
+    tasks: Sequence[Task],
     trials: int = 8,
     seed: int = 7,
     metric: str = f"ndcg@{K}",
-) -> tuple[dict[str, Any], pl.DataFrame]:
-    """Search a model's few knobs with optuna's TPE; a space of at most `trials` points is searched whole.
+) -> tuple[dict[str, dict[str, Any]], pl.DataFrame]:
+    """Search a model's few knobs with optuna; a space of at most `trials` points is searched whole.
 
-    make: called with the knobs    space: knob -> its values    histories: to fit on    task: the validation question
-    ->  the best knobs, and a table of all trials with the metric
+    make: called with the knobs    space: knob -> its values    histories: to fit on, once a trial    tasks: validation
+    questions, each answered by every trial  ->  task name -> the best knobs for it, and a table of all trials
     """
-    size = 1
-    for values in space.values():
-        size *= len(values)
+    size = math.prod(len(values) for values in space.values())
     sampler = optuna.samplers.GridSampler(space, seed=seed) if size <= trials else optuna.samplers.TPESampler(seed=seed)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(direction="maximize", sampler=sampler)
+    study = optuna.create_study(directions=["maximize"] * len(tasks), sampler=sampler)
 
-    def worth(trial: optuna.Trial) -> float:
+    def worth(trial: optuna.Trial) -> list[float]:
         knobs = {name: trial.suggest_categorical(name, list(values)) for name, values in space.items()}
-        return validation_score(make(**knobs).fit(histories, task.catalog), task, metric)
+        model = make(**knobs).fit(histories, tasks[0].catalog)
+        return [validation_score(model, task, metric) for task in tasks]
 
     study.optimize(worth, n_trials=min(trials, size))
-    rows = [trial.params | {metric: trial.value} for trial in study.trials]
-    return study.best_params, pl.DataFrame(rows, strict=False).sort(metric, descending=True)
+    best = {task.name: max(study.trials, key=lambda t: t.values[n]).params for n, task in enumerate(tasks)}
+    rows = [
+        trial.params | {task.name: value for task, value in zip(tasks, trial.values, strict=True)}
+        for trial in study.trials
+    ]
+    return best, pl.DataFrame(rows, strict=False)

@@ -1,6 +1,7 @@
 """What all tests share: one thread each where several workers run, so that they do not fight for the cores."""
 
 import os
+import sys
 
 # Before anything imports Polars or torch: both count the cores once.
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -15,7 +16,5 @@ import pytest
 def no_figure_stays_open():
     """Close what a test drew, if it drew anything."""
     yield
-    import sys
-
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")

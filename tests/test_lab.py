@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from PIL import Image
 
 from recolab import lab as lab_module
 from recolab import plots
@@ -120,9 +121,14 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path):
     path = tmp_path / "deep" / "table.csv"
     with write_atomically(path) as temporary:
         temporary.write_text("old")
-    with pytest.raises(OSError, match="No space left"), write_atomically(path) as temporary:
-        temporary.write_text("ne")
-        raise OSError(28, "No space left on device")
+
+    def write_onto_a_full_disk():
+        with write_atomically(path) as temporary:
+            temporary.write_text("ne")
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        write_onto_a_full_disk()
     assert path.read_text() == "old"
     assert [file.name for file in path.parent.iterdir()] == ["table.csv"]
 
@@ -160,8 +166,6 @@ def test_a_light_core_can_write_without_drawing():
 
 
 def test_a_saved_figure_carries_its_title_and_has_150_dots_per_inch(lab, tmp_path):
-    from PIL import Image
-
     axes = plots.long_tail([3, 2, 1], title="Few items\nhold most")
     path = lab.save_figure(axes, "02_tail")
     assert path == tmp_path / "reports" / "trial" / "figures" / "02_tail.png"

@@ -64,7 +64,7 @@ def long_tail(counts: ArrayLike, title: str = "", noun: str = "items", ax: Axes 
     ax.axvspan(1, half, color=BLUE, alpha=0.08, linewidth=0)
     share = f"{half:,} {noun} ({half / len(ordered):.1%})\nhold half of all events"
     ax.annotate(share, (half, 0.95), (8, 0), xycoords=("data", "axes fraction"), textcoords="offset points", va="top")
-    ax.set_xlim(left=1)
+    ax.set_xlim(1, max(1.5 * len(ordered), 2))
     ax.xaxis.set_major_formatter(thousands())
     ax.yaxis.set_major_formatter(thousands())
     return finish(ax, title, f"{noun}, the busiest first", f"events of one of the {noun}")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from recolab.lab import project_root
-from recolab.report.parameters import read_parameter_file, shared_parameters
+from recolab.report.parameters import EVERY, read_parameter_file, shared_parameters
 from recolab.report.running import NotebookFailedError, make_report
 
 
@@ -30,7 +30,9 @@ def main(arguments: Sequence[str] | None = None, folder: Path | None = None) -> 
             os.environ.setdefault("RECOLAB_HOME", tempfile.mkdtemp(prefix="recolab-smoke-"))
             if (folder / "smoke.yaml").exists():
                 file = read_parameter_file(folder / "smoke.yaml", notebooks)
-            shared = {"RUN": "smoke"} | ({name: shared[name] for name in ("DATA", "EVENTS")} if told.data else {})
+            named = {name: shared[name] for name in ("DATA", "EVENTS")} if told.data or told.events else {}
+            file[EVERY] = file.get(EVERY, {}) | named
+            shared = {"RUN": "smoke"}
         print(f"\n{make_report(notebooks, shared, file) / 'README.md'}")
     except (NotebookFailedError, ValueError) as error:
         print(f"\n{error}", file=sys.stderr)

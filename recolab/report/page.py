@@ -23,8 +23,8 @@ def publish(lab: Lab, stamps: Mapping[Path, Stamp]) -> None:
     """Put the run's leaderboard and figures where readers look, and write the README around them.
 
     stamps: notebook -> what is remembered of it
-    Reads the artefacts leaderboard.csv (as `evaluation.leaderboard` gives, a text column `task` apart) and note.json (one
-    sentence on the data's origin); without them the README says so.
+    Reads the artefacts leaderboard.csv (as `evaluation.leaderboard` gives, a text column `task` apart), lifts.csv (text
+    columns, then lift, low, high in percent) and note.json (one sentence on the data's origin), if they are there.
     """
     board = lab.artefacts / "leaderboard.csv"
     if board.exists():
@@ -32,7 +32,11 @@ def publish(lab: Lab, stamps: Mapping[Path, Stamp]) -> None:
     for stamp in stamps.values():
         for figure in map(Path, stamp.figures):
             _copy(figure, lab.reports / "figures" / figure.name)
-    parts = [_head(lab, stamps), "## Leaderboard", _leaderboard(board), *_pictures(lab, stamps), _cost(stamps)]
+    lifts = lab.artefacts / "lifts.csv"
+    parts = [_head(lab, stamps), "## Leaderboard", _leaderboard(board)]
+    if lifts.exists():
+        parts += ["## Against the best single model", _lifts(lifts)]
+    parts += [*_pictures(lab, stamps), _cost(stamps)]
     with write_atomically(lab.reports / "README.md") as temporary:
         temporary.write_text("\n\n".join(parts) + "\n")
 
@@ -58,6 +62,14 @@ def _leaderboard(path: Path) -> str:
             one = one.drop("task")  # noqa: PLW2901  (its heading says it)
         texts.append(markdown_table(one))
     return "\n\n".join(texts)
+
+
+def _lifts(path: Path) -> str:
+    """Paired differences, as the figure of them shows."""
+    table = pl.read_csv(path)
+    shown = pl.format("{} ({} to {})", *(pl.col(name).round(1) for name in ("lift", "low", "high")))
+    told = table.select(pl.col(pl.String), shown.alias("ndcg@10, % more (95 % interval)"))
+    return f"On the same users, paired.\n\n{markdown_table(told)}"
 
 
 def _head(lab: Lab, stamps: Mapping[Path, Stamp]) -> str:

@@ -71,20 +71,30 @@ def read_parameter_file(path: Path, notebooks: list[Path]) -> dict[str, dict[str
     return {key: dict(values or {}) for key, values in told.items()}
 
 
-def settle(notebook: Path, shared: Mapping[str, Any], told: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Say what one notebook is told: what all share, then the file's `all`, then the file's own part for it.
+def settle(
+    notebooks: list[Path], shared: Mapping[str, Any], told: Mapping[str, Mapping[str, Any]]
+) -> dict[Path, dict[str, Any]]:
+    """Say what each notebook is told: what all share, then the file's `all`, then the file's own part for it.
 
+    What is for all goes to those that know the word; RUN goes to every one, or its artefacts would land elsewhere.
     Claims about the default data are not checked on any other: CHECK_CLAIMS is False there, where a notebook has it.
-    Raises UnknownParameterError with every word that is not in the notebook's parameters cell.
+    Raises UnknownParameterError for a word for all that no notebook knows, for one's own word that it does not know,
+    and for a notebook without RUN.
     """
-    known = defaults(notebook)
-    chosen = {**shared, **told.get(EVERY, {}), **told.get(notebook.stem, {})}
-    if unknown := sorted(set(chosen) - set(known)):
-        raise UnknownParameterError(
-            f"{notebook.name} has no parameter {', '.join(unknown)}; its parameters cell has {', '.join(known)}"
-        )
-    if "CHECK_CLAIMS" in known and (chosen.get("DATA", DEFAULT_RUN) != DEFAULT_RUN or told):
-        chosen.setdefault("CHECK_CLAIMS", False)
+    common = {**shared, **told.get(EVERY, {})}
+    known = {notebook: defaults(notebook) for notebook in notebooks}
+    if unknown := sorted(set(common) - {name for names in known.values() for name in names}):
+        raise UnknownParameterError(f"no notebook has a parameter {', '.join(unknown)}")
+    on_other_data = common.get("DATA") != DEFAULT_RUN or bool(told)
+    chosen = {}
+    for notebook, names in known.items():
+        own = {"RUN": common.get("RUN", DEFAULT_RUN), **told.get(notebook.stem, {})}
+        if unknown := sorted(set(own) - set(names)):
+            raise UnknownParameterError(
+                f"{notebook.name} has no parameter {', '.join(unknown)}; its parameters cell has {', '.join(names)}"
+            )
+        claims = {"CHECK_CLAIMS": False} if on_other_data and "CHECK_CLAIMS" in names else {}
+        chosen[notebook] = claims | {name: common[name] for name in common if name in names} | own
     return chosen
 
 

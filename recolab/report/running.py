@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
@@ -24,6 +25,7 @@ from recolab.report.page import publish
 from recolab.report.parameters import settle
 from recolab.report.stamps import Stamp, files_in, fingerprint, package_fingerprint, read_stamp, written_since
 
+logging.getLogger("papermill").setLevel(logging.ERROR)  # unknown parameters are our own error, and a real one
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -37,7 +39,9 @@ class ThisPython(AsyncKernelManager):
     @property
     def kernel_spec(self) -> KernelSpec:
         """The one kernel there is."""
-        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        # Its one warning, that messages to this very machine are not encrypted, would be printed for every notebook.
+        quietly = ["--log-level=ERROR", "--HistoryManager.enabled=False"]
+        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", *quietly]
         return KernelSpec(argv=command, display_name="Python 3", language="python")
 
 
@@ -52,7 +56,7 @@ def make_report(
     and the old report stays as it was.
     """
     lab = Lab(0, shared["RUN"], np.random.default_rng(0))
-    chosen = {notebook: settle(notebook, shared, told or {}) for notebook in notebooks}
+    chosen = settle(notebooks, shared, told or {})
     folder = lab.reports / "run"
     folder.mkdir(parents=True, exist_ok=True)
     old = {notebook: read_stamp(folder / f"{notebook.stem}.json") for notebook in notebooks}

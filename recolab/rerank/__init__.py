@@ -1,9 +1,9 @@
 """The last word on a list: candidates of several models, one learned order, and rules that no score can overrule."""
 
-from recolab.rerank.candidates import Candidates, join_candidates, propose
+from recolab.rerank.candidates import Candidates, join_candidates, propose, without_opinion
 from recolab.rerank.features import item_features
 from recolab.rerank.hybrid import Hybrid
-from recolab.rerank.rankers import BoostedRanker, LinearBlend, Ranker, ranking_score
+from recolab.rerank.rankers import BoostedRanker, LinearBlend, Ranker, judge_ranker
 from recolab.rerank.rules import Rules, allowed_items
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "allowed_items",
     "item_features",
     "join_candidates",
+    "judge_ranker",
     "propose",
-    "ranking_score",
+    "without_opinion",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,18 @@ def join_candidates(parts: Sequence[Candidates]) -> Candidates:
         names,
         np.concatenate([part.wanted for part in parts]),
     )
+
+
+def without_opinion(candidates: Candidates, model: str) -> Candidates:
+    """Take one model's score and rank columns away, to see what is lost; the candidates stay the same.
+
+    Raises ValueError where no such model has an opinion.
+    """
+    kept = [c for c, name in enumerate(candidates.names) if name not in (f"{model} score", f"{model} rank")]
+    if len(kept) == len(candidates.names):
+        raise ValueError(f"{model!r} has no opinion among {candidates.names}")
+    names = [candidates.names[c] for c in kept]
+    return replace(candidates, features=candidates.features[:, kept], names=names)
 
 
 def _propose_some(

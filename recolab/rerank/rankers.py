@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
-from recolab.evaluation import Task
+from recolab.evaluation import K, Task, slices
 from recolab.metrics import hits_table
 from recolab.rerank.candidates import Candidates
 
@@ -109,15 +109,16 @@ class BoostedRanker:
         return table.sort("weight", descending=True)
 
 
-def ranking_score(ranker: Ranker, candidates: Candidates, task: Task, k: int = 10) -> float:
-    """Measure an order of candidates by ndcg@k over the task's histories; what was no candidate is no hit."""
+def judge_ranker(ranker: Ranker, candidates: Candidates, task: Task) -> pl.DataFrame:
+    """Measure an order of candidates as `evaluation.judge` measures a model; what was no candidate is no hit."""
     shape = task.wanted.shape
     place = sparse.csr_matrix((np.arange(1, len(candidates.rows) + 1), (candidates.owners, candidates.rows)), shape)
     scores = ranker.rank(candidates)
-    gains = []
-    for start in range(0, len(task), 256):
-        some = place[start : start + 256].tocoo()
+    parts = []
+    for which in slices(len(task)):
+        some = place[which].tocoo()
         table = np.full(some.shape, -np.inf, np.float32)
         table[some.row, some.col] = scores[some.data - 1]
-        gains.append(hits_table(table, task.wanted[start : start + 256], k)[f"ndcg@{k}"])
-    return float(np.concatenate(gains).mean())
+        parts.append(hits_table(table, task.wanted[which], K))
+    values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return pl.DataFrame({"model": [ranker.name] * len(task), "user": np.arange(len(task)), **values})
