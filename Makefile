@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-# Your own data: make report EVENTS=my_log.csv, or another source: make report DATA=shop. RUN names the artefact folder.
+# Your own data: make report EVENTS=my_log.csv, or another source: make report DATA=... . RUN names the artefact folder.
 DATA ?=
 EVENTS ?=
 RUN ?=
@@ -17,7 +17,7 @@ RUN ?=
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):[^#]*## */  make \1\t/' | expand -t 18
-	@echo '  DATA=shop, EVENTS=my_log.csv and RUN=name choose other data for the report; PYTHON=... another interpreter.'
+	@echo '  EVENTS=my_log.csv, DATA=source and RUN=name choose other data for the report; PYTHON=... another interpreter.'
 
 report: $(READY)  ## run the notebooks that are out of date, and write reports/
 	@$(BIN)/python -m recolab.report --data "$$DATA" --events "$$EVENTS" --run "$$RUN"

@@ -46,7 +46,8 @@ class RelativePosition(nn.Module):
         """Lay the biases out: (n_heads, T, T), entry [h, t, s] for reading t - s steps back."""
         steps = torch.arange(length, device=self.bias.device)
         back = (steps[:, None] - steps[None, :]).clamp(0, self.bias.size(1) - 1)
-        return self.bias[:, back]
+        laid_out: Tensor = self.bias[:, back]
+        return laid_out
 
 
 class SelfAttention(nn.Module):
@@ -66,7 +67,8 @@ class SelfAttention(nn.Module):
         query, key, value = self.project(x).view(B, T, 3, self.n_heads, D // self.n_heads).permute(2, 0, 3, 1, 4)
         dropout = self.dropout if self.training else 0.0
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
-        return self.join(mixed.transpose(1, 2).reshape(B, T, D))
+        joined: Tensor = self.join(mixed.transpose(1, 2).reshape(B, T, D))
+        return joined
 
 
 class Block(nn.Module):
@@ -82,4 +84,5 @@ class Block(nn.Module):
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
         """Pass x (B, T, D) through the block with bias (B, n_heads, T, T)  ->  (B, T, D)."""
         x = x + self.dropout(self.attention(self.norm_read(x), bias))
-        return x + self.dropout(self.think(self.norm_think(x)))
+        thought: Tensor = x + self.dropout(self.think(self.norm_think(x)))
+        return thought

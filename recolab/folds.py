@@ -76,7 +76,9 @@ def fold_cuts(events: pl.DataFrame, n: int = 3) -> list[datetime]:
     """
     first, last = events[TIME].min(), events[TIME].max()
     if not isinstance(first, datetime) or not isinstance(last, datetime) or first == last:
-        raise SplitError(f"the log runs from {first} to {last}: cuts in time need a log with clock times that goes on")
+        raise SplitError(
+            f"the log runs from {first!s} to {last!s}: cuts in time need a log with clock times that goes on"
+        )
     if (last - first).days < MONTHS_FROM_DAYS:
         return [first + (last - first) * (1 - k / 10) for k in range(n, 0, -1)]
     month = last.replace(day=1, hour=0, minute=0, second=0, microsecond=0)

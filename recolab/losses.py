@@ -18,7 +18,7 @@ def full_cross_entropy(hidden: Tensor, table: Tensor, owners: Tensor, targets: T
     ->  scalar; logits exist for ROWS positions at a time only, and are computed again for the gradient
     """
     asked = torch.bincount(owners, minlength=len(hidden)).to(hidden.dtype)
-    log_total = torch.cat([_recompute(_log_total, rows, table) for rows in hidden.split(ROWS)])
+    log_total = torch.cat([_recompute(_log_total, rows, table) for rows in torch.split(hidden, ROWS)])
     return ((asked * log_total).sum() - _target_logits(hidden, table, owners, targets).sum()) / len(targets)
 
 

@@ -12,7 +12,14 @@ Floats = NDArray[np.float32]
 def top_k(scores: Floats, k: int) -> NDArray[np.int64]:
     """List the k best rows of each history, best first, ties by row: (B, N) -> (B, min(k, N))."""
     k = min(k, scores.shape[1])
-    best = np.sort(np.argpartition(-scores, k - 1, axis=1)[:, :k], axis=1)
+    best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+    chosen = np.take_along_axis(scores, best, 1)
+    gate = chosen.min(1)
+    # A partition takes any of the items that tie at the gate; the first rows shall win, so that a list is reproducible.
+    for b in np.flatnonzero((scores == gate[:, None]).sum(1) > (chosen == gate[:, None]).sum(1)):
+        above = np.flatnonzero(scores[b] > gate[b])
+        best[b] = np.concatenate([above, np.flatnonzero(scores[b] == gate[b])[: k - len(above)]])
+    best.sort(axis=1)
     order = np.argsort(-np.take_along_axis(scores, best, 1), axis=1, kind="stable")
     return np.take_along_axis(best, order, 1)
 

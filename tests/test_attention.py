@@ -1,3 +1,7 @@
+"""recolab.attention: who reads whom, checked by hand and against PyTorch's own attention and encoder layer."""
+
+import math
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -5,48 +9,88 @@ from torch.nn import functional as F
 from recolab.attention import Block, RelativePosition, SelfAttention, attend, visible_history
 
 
-def test_attend_agrees_with_the_fused_attention_of_torch():
+def history_of(*lengths):
+    """Left-padded rectangle: True where a visit stands."""
+    width = max(lengths)
+    return torch.tensor([[t >= width - n for t in range(width)] for n in lengths])
+
+
+def bias_of(visible, dtype=torch.float64):  # of the type of what it is added to: PyTorch 2.13 misreads any other
+    return torch.zeros(visible.shape, dtype=dtype).masked_fill(~visible, -torch.inf)[:, None]
+
+
+def test_attention_by_hand_on_two_positions_of_one_number():
+    # Row 0 sees itself only; row 1 weighs exp(1·0) against exp(1·ln 3): 1/4 and 3/4.
+    query, key = torch.tensor([[1.0], [1.0]]), torch.tensor([[0.0], [math.log(3)]])
+    mixed, weights = attend(query, key, torch.tensor([[4.0], [8.0]]), torch.ones(2, 2, dtype=torch.bool).tril())
+    torch.testing.assert_close(weights, torch.tensor([[1.0, 0.0], [0.25, 0.75]]))
+    torch.testing.assert_close(mixed, torch.tensor([[4.0], [7.0]]))
+
+
+def test_attention_agrees_with_pytorch_in_double_precision():
     torch.manual_seed(0)
-    query, key, value = torch.randn(3, 2, 5, 4, dtype=torch.float64)
-    visible = torch.ones(5, 5, dtype=torch.bool).tril()
+    query, key, value = torch.randn(3, 2, 5, 8, dtype=torch.float64)
+    visible = visible_history(history_of(5, 2))
     mixed, weights = attend(query, key, value, visible)
     torch.testing.assert_close(mixed, F.scaled_dot_product_attention(query, key, value, attn_mask=visible))
     torch.testing.assert_close(weights.sum(-1), torch.ones(2, 5, dtype=torch.float64))
-    assert (weights[:, 0, 1:] == 0).all()
+    assert weights[~visible].abs().max() == 0
 
 
-def test_attend_by_hand():
-    query, key = torch.tensor([[2.0]]), torch.tensor([[0.0], [1.0]])
-    value = torch.tensor([[10.0], [20.0]])
-    mixed, weights = attend(query, key, value, torch.tensor([[True, True]]))
-    share = 1 / (1 + torch.exp(torch.tensor(-2.0)))  # softmax of (0, 2)
-    torch.testing.assert_close(weights, torch.stack([1 - share, share])[None])
-    torch.testing.assert_close(mixed, (10 + 10 * share)[None, None])
+def test_a_position_reads_real_visits_of_the_past_and_a_padded_one_only_itself():
+    assert visible_history(history_of(3, 2)).int().tolist() == [
+        [[1, 0, 0], [1, 1, 0], [1, 1, 1]],
+        [[1, 0, 0], [0, 1, 0], [0, 1, 1]],
+    ]
 
 
-def test_a_real_position_reads_the_past_and_no_padding_and_a_padded_one_itself():
-    seen = visible_history(torch.tensor([[False, True, True]]))[0]
-    assert seen.tolist() == [[True, False, False], [False, True, False], [False, True, True]]
-
-
-def test_distances_count_back_from_the_reader():
-    position = RelativePosition(1, 3)
+def test_position_biases_count_back_from_the_reader_and_stop_at_the_farthest():
+    position = RelativePosition(n_heads=2, max_len=3)
     with torch.no_grad():
-        position.bias.copy_(torch.tensor([[0.0, 1.0, 2.0]]))
-    bias = position(4)[0]
-    assert [bias[3, s].item() for s in range(4)] == [2.0, 2.0, 1.0, 0.0]  # beyond the longest: as far as can be
+        position.bias.copy_(torch.tensor([[0.0, 1.0, 2.0], [10.0, 11.0, 12.0]]))
+    biases = position(4)
+    assert biases.shape == (2, 4, 4)
+    assert biases[0, 3].tolist() == [2, 2, 1, 0]  # three steps back is past the farthest
+    assert biases[1, 2, :3].tolist() == [12, 11, 10]
+    torch.testing.assert_close(position(2), biases[:, :2, :2])
 
 
-def test_a_head_count_that_does_not_divide_the_width_is_refused():
-    with pytest.raises(ValueError, match="dim = 10 must be a multiple of n_heads = 3"):
-        SelfAttention(10, 3, 0.0)
+@pytest.mark.parametrize("n_heads", [1, 2, 4])
+def test_the_heads_are_attention_as_the_formula_says_with_the_bias_added_to_the_fit(n_heads):
+    torch.manual_seed(1)
+    B, T, D = 3, 9, 8
+    attention = SelfAttention(D, n_heads, dropout=0.5).double().eval()
+    x = torch.randn(B, T, D, dtype=torch.float64)
+    visible = visible_history(history_of(9, 4, 1))[:, None]
+    far = torch.randn(n_heads, T, T, dtype=torch.float64)
+    query, key, value = (part.chunk(n_heads, dim=-1) for part in attention.project(x).chunk(3, dim=-1))
+    heads = []
+    for h in range(n_heads):
+        power = (query[h] @ key[h].transpose(1, 2) / math.sqrt(D / n_heads) + far[h]).exp() * visible[:, 0]
+        heads.append(power / power.sum(-1, keepdim=True) @ value[h])
+    expected = attention.join(torch.cat(heads, -1))
+    torch.testing.assert_close(attention(x, far.masked_fill(~visible, -torch.inf)), expected)
 
 
-def test_a_block_agrees_with_torch_weight_for_weight():
+def test_the_fused_path_equals_attend():
+    torch.manual_seed(2)
+    attention = SelfAttention(8, 2, dropout=0.0).double()
+    x, visible = torch.randn(2, 9, 8, dtype=torch.float64), visible_history(history_of(9, 3))
+    query, key, value = attention.project(x).view(2, 9, 3, 2, 4).permute(2, 0, 3, 1, 4)
+    mixed, _ = attend(query, key, value, visible[:, None])
+    torch.testing.assert_close(attention(x, bias_of(visible)), attention.join(mixed.transpose(1, 2).flatten(2)))
+
+
+def test_a_width_that_heads_cannot_share_is_refused():
+    with pytest.raises(ValueError, match="dim = 6 must be a multiple of n_heads = 4"):
+        SelfAttention(6, 4, 0.0)
+
+
+def test_a_block_agrees_with_pytorch_s_encoder_layer_weight_for_weight():
     torch.manual_seed(0)
-    ours = Block(8, 2, 0.0).eval()
+    ours = Block(8, 2, 0.0).double().eval()
     theirs = torch.nn.TransformerEncoderLayer(
-        8, 2, 32, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+        8, 2, 32, dropout=0.0, activation="gelu", batch_first=True, norm_first=True, dtype=torch.float64
     ).eval()
     with torch.no_grad():
         theirs.self_attn.in_proj_weight.copy_(ours.attention.project.weight)
@@ -56,6 +100,30 @@ def test_a_block_agrees_with_torch_weight_for_weight():
         theirs.norm2.load_state_dict(ours.norm_think.state_dict())
         theirs.linear1.load_state_dict(ours.think[0].state_dict())
         theirs.linear2.load_state_dict(ours.think[2].state_dict())
-    x = torch.randn(3, 5, 8)
-    mask = torch.full((5, 5), -torch.inf).triu(1)
-    torch.testing.assert_close(ours(x, mask), theirs(x, src_mask=mask), rtol=1e-5, atol=1e-6)
+    x = torch.randn(3, 5, 8, dtype=torch.float64)
+    mask = torch.full((5, 5), -torch.inf, dtype=torch.float64).triu(1)
+    torch.testing.assert_close(ours(x, mask), theirs(x, src_mask=mask))
+
+
+def test_a_block_is_deaf_to_the_future_and_to_padding():
+    torch.manual_seed(3)
+    block = Block(8, 2, dropout=0.3).double().eval()
+    x = torch.randn(1, 6, 8, dtype=torch.float64)
+    bias = bias_of(visible_history(history_of(6)))
+    before = block(x, bias)
+    other = x.clone()
+    other[:, 4:] = torch.randn(1, 2, 8, dtype=torch.float64)
+    after = block(other, bias)
+    torch.testing.assert_close(after[:, :4], before[:, :4])
+    assert (after[:, 4:] - before[:, 4:]).abs().min() > 1e-6
+    padded = torch.cat([torch.randn(1, 3, 8, dtype=torch.float64), x], 1)
+    is_visit = torch.tensor([[False] * 3 + [True] * 6])
+    torch.testing.assert_close(block(padded, bias_of(visible_history(is_visit)))[:, 3:], before)
+
+
+def test_dropout_acts_in_training_only():
+    torch.manual_seed(4)
+    block, x, bias = Block(8, 2, dropout=0.5), torch.randn(1, 4, 8), torch.zeros(1, 1, 4, 4)
+    assert not torch.equal(block(x, bias), block(x, bias))
+    block.eval()
+    assert torch.equal(block(x, bias), block(x, bias))

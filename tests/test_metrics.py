@@ -51,7 +51,7 @@ def test_a_list_shorter_than_the_basket_can_still_be_perfect():
 def test_a_miss_is_zero_everywhere():
     scores = np.array([[-np.inf, 4, 3, 2, 1], [-np.inf, 1, 2, 3, 4]], np.float32)
     table = hits_table(scores, wanted_from([4], [4], n=5), k=2)
-    assert {name: values.tolist() for name, values in table.items()} == dict.fromkeys(table, [0, 1])
+    assert {name: values.tolist() for name, values in table.items()} == {name: [0, 1] for name in table}
 
 
 def test_equal_scores_share_their_mean_rank():

@@ -107,5 +107,5 @@ def bucketed_batches(
             batches.append(order[start:end])
             start = end
     if rng is not None:
-        rng.shuffle(batches)  # type: ignore[arg-type]
+        rng.shuffle(batches)
     yield from batches

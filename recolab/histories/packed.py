@@ -85,7 +85,9 @@ class Histories:
         users = list(dict.fromkeys([*self.users, *newer.users]))
         place = {user: b for b, user in enumerate(users)}
         owners = [np.array([place[u] for u in h.users], np.int64)[h.owners] for h in (self, newer)]
-        both = {k: np.concatenate([getattr(self, k), getattr(newer, k)]) for k in ("items", "times", "kinds")}
+        both: dict[str, Any] = {
+            k: np.concatenate([getattr(self, k), getattr(newer, k)]) for k in ("items", "times", "kinds")
+        }
         owner = np.concatenate(owners)
         order = np.lexsort((both["times"], owner))  # stable: events of one moment keep their order
         offsets = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(users)))])

@@ -10,6 +10,7 @@ import surprise
 from numpy.typing import NDArray
 
 from recolab.histories import PAD, Catalog, Histories
+from recolab.schema import ITEM, RATING, USER
 
 
 class SurpriseSvd:
@@ -26,7 +27,7 @@ class SurpriseSvd:
         """Fit on the distinct (user, item) pairs."""
         pairs = histories.matrix(len(catalog), histories.weights()).tocoo()
         rating = np.log1p(pairs.data)
-        table = pd.DataFrame({"user": pairs.row, "item": pairs.col, "rating": rating})
+        table = pd.DataFrame({USER: pairs.row, ITEM: pairs.col, RATING: rating})
         scale = surprise.Reader(rating_scale=(float(rating.min(initial=0)), float(rating.max(initial=1))))
         train = surprise.Dataset.load_from_df(table, scale).build_full_trainset()
         svd = surprise.SVD(n_factors=self.n_factors, n_epochs=self.epochs, random_state=self.seed).fit(train)

@@ -42,7 +42,9 @@ class Ease:
 
     def score(self, histories: Histories) -> NDArray[np.float32]:
         """Sum what the decayed history foretells: B histories -> (B, N)."""
-        profile = histories.matrix(len(self.popularity), histories.weights(self.half_life_days) / 5)[:, self.kept]
+        profile = histories.matrix(len(self.popularity), histories.weights(self.half_life_days) / np.float32(5))[
+            :, self.kept
+        ]
         profile.data = -np.expm1(-profile.data)
         scores = np.tile(self.popularity, (len(histories), 1))
         scores[:, self.kept] += profile @ self.weights

@@ -142,6 +142,6 @@ class UserNeighbours:
         return scores
 
     def _profile(self, histories: Histories) -> sparse.csr_matrix:
-        table = histories.matrix(self.n_items, histories.weights(self.half_life_days) / 5)
+        table = histories.matrix(self.n_items, histories.weights(self.half_life_days) / np.float32(5))
         table.data = np.log1p(table.data)
         return table

@@ -28,7 +28,8 @@ class Popularity:
 
     def score(self, histories: Histories) -> NDArray[np.float32]:
         """Repeat the counts: B histories -> (B, N)."""
-        return np.tile(self.popularity, (len(histories), 1))
+        scores: NDArray[np.float32] = np.tile(self.popularity, (len(histories), 1))
+        return scores
 
 
 class PersonalFrequency:
@@ -49,7 +50,8 @@ class PersonalFrequency:
 
     def score(self, histories: Histories) -> NDArray[np.float32]:
         """Sum decayed event weights: B histories -> (B, N)."""
-        scores = histories.matrix(len(self.popularity), histories.weights(self.half_life_days)).toarray()
+        weights = histories.weights(self.half_life_days)
+        scores: NDArray[np.float32] = histories.matrix(len(self.popularity), weights).toarray()
         scores += self.popularity
         scores[:, PAD] = -np.inf
         return scores

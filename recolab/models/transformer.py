@@ -80,7 +80,8 @@ class NextVisitTransformer(nn.Module):
         bias = self.position(is_visit.size(1)).masked_fill(~visible, -torch.inf)
         for block in self.blocks:
             x = block(x, bias)
-        return self.norm_out(x)
+        encoded: Tensor = self.norm_out(x)
+        return encoded
 
 
 class Transformer:
@@ -197,6 +198,7 @@ class _Batches:
         self.windows = all_windows(self.visited, config.max_len)
 
     def epoch(self, rng: np.random.Generator) -> Iterator[_Batch]:
+        """Draw the batches of one epoch."""
         for chosen in bucketed_batches(self.windows[:, 1] - self.windows[:, 0], self.positions, rng):
             windows = self.windows[chosen]
             owners, targets = next_visits(self.histories, self.visited, windows)

@@ -51,11 +51,10 @@ def join_candidates(parts: Sequence[Candidates]) -> Candidates:
     names = parts[0].names
     if any(part.names != names for part in parts):
         raise ValueError("these candidates were proposed by other models: propose all of them with the same list")
-    return Candidates(
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("owners", "rows", "features")),
-        names,
-        np.concatenate([part.wanted for part in parts]),
+    owners, rows, features, wanted = (
+        np.concatenate([getattr(part, column) for part in parts]) for column in ("owners", "rows", "features", "wanted")
     )
+    return Candidates(owners, rows, features, names, wanted)
 
 
 def without_opinion(candidates: Candidates, model: str) -> Candidates:

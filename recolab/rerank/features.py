@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -70,7 +72,11 @@ def _dealings(
     np.maximum.at(oldest, pair, ages)
     gap = np.where(count > 1, (oldest - youngest) / np.maximum(count - 1, 1), np.nan)
     share = count / np.maximum(n_visits[met // width], 1)
-    known: Columns = {f"{prefix}_count": count, f"{prefix}_visit_share": share, f"{prefix}_days_since": youngest}
+    known: dict[str, NDArray[Any]] = {
+        f"{prefix}_count": count,
+        f"{prefix}_visit_share": share,
+        f"{prefix}_days_since": youngest,
+    }
     known |= {f"{prefix}_gap_days": gap, f"{prefix}_due": youngest / np.maximum(gap, 0.5)}
     known |= {f"{prefix}_decay_{h}": np.bincount(pair, np.exp2(-ages / h), minlength=n) for h in HALF_LIVES_DAYS}
     wanted = owners * width + asked

@@ -1,0 +1,118 @@
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from recolab import rerank
+from recolab.evaluation import judge, make_task, recommend
+from recolab.histories import build_catalog, pack
+from recolab.models.popularity import PersonalFrequency, Popularity
+from recolab.rerank.features import personal_features
+from recolab.schema import CATEGORY, ITEM, PRICE, STOCK
+from tests.worlds import START, log
+
+rng = np.random.default_rng(0)
+ROWS = [(u, int(i), d) for u in range(80) for d in range(6) for i in rng.choice(30, 3, replace=False)]
+PAST = log(ROWS)
+ITEMS = pl.DataFrame(
+    {
+        ITEM: range(30),
+        PRICE: [float(1 + i) for i in range(30)],
+        STOCK: [0.0 if i == 4 else 5.0 for i in range(30)],
+        CATEGORY: ["fruit" if i < 15 else "tea" for i in range(30)],
+    }
+)
+CATALOG = build_catalog(PAST, ITEMS)
+HISTORIES = pack(PAST, CATALOG, START + timedelta(days=7))
+# What everyone wants next is what they had most often: frequency knows it, popularity does not.
+OFTEN = PersonalFrequency().fit(HISTORIES, CATALOG)
+WANTED = log([(u, CATALOG.ids([row])[0], 8) for u, row in enumerate(OFTEN.score(HISTORIES).argmax(1))])
+TASK = make_task(HISTORIES, WANTED, CATALOG, allow_repeats=True)
+MODELS = [Popularity().fit(HISTORIES, CATALOG), OFTEN]
+FACTS = rerank.item_features(HISTORIES, CATALOG)
+
+
+def test_candidates_are_what_the_models_put_first_and_nothing_else():
+    found = rerank.propose(MODELS, TASK, FACTS, n=2, allowed=np.arange(31) > 0)
+    first = found.rows[found.owners == 0]
+    best = [set(np.argsort(-m.score(TASK.histories)[0], kind="stable")[:2]) for m in MODELS]
+    assert set(first) == best[0] | best[1]
+    assert found.features.shape == (len(found.rows), len(found.names))
+
+
+def test_an_item_out_of_stock_is_never_a_candidate():
+    found = rerank.propose(MODELS, TASK, FACTS, n=30)
+    assert 4 not in CATALOG.ids(np.unique(found.rows))
+    assert len(np.unique(found.rows)) == 29
+
+
+def test_facts_by_hand():
+    log_of_one = log([(1, 10, 0), (1, 10, 4), (1, 20, 4)])
+    catalog = build_catalog(log_of_one)
+    histories = pack(log_of_one, catalog, START + timedelta(days=6))
+    facts = personal_features(histories, catalog, np.array([0, 0]), catalog.rows([10, 20]).astype(np.int64))
+    assert facts["item_count"].tolist() == [2, 1]
+    assert facts["item_visit_share"].tolist() == [1, 0.5]
+    assert facts["item_days_since"].tolist() == [2, 2]
+    assert facts["item_gap_days"][0] == 4
+    assert np.isnan(facts["item_gap_days"][1])
+    np.testing.assert_allclose(facts["item_decay_30"], [2 ** (-6 / 30) + 2 ** (-2 / 30), 2 ** (-2 / 30)], rtol=1e-6)
+    assert facts["user_visits"].tolist() == [2, 2]
+    assert np.isnan(facts["category_count"]).all()  # no category is known
+
+
+@pytest.mark.parametrize("ranker", [rerank.LinearBlend(), rerank.BoostedRanker(rounds=40)], ids=["line", "trees"])
+def test_a_ranker_learns_whom_to_believe(ranker):
+    found = rerank.propose(MODELS, TASK, FACTS, n=10)
+    learned = rerank.judge_ranker(ranker.fit(found), found, TASK)["ndcg@10"].mean()
+    popular = judge(MODELS[:1], TASK)["ndcg@10"].mean()
+    in_stock = np.mean([item != 4 for item in WANTED[ITEM]])
+    assert learned > 0.9 * in_stock
+    assert learned > popular + 0.2
+
+
+def test_the_line_says_that_it_believes_frequency():
+    found = rerank.propose(MODELS, TASK, FACTS, n=10)
+    weights = rerank.LinearBlend().fit(found).weights()
+    assert weights["name"][0].startswith("Personal frequency")
+
+
+@pytest.mark.parametrize("repeats", [True, False])
+def test_the_list_is_always_full_and_keeps_every_rule(repeats):
+    found = rerank.propose(MODELS, TASK, FACTS, n=10)
+    rules = rerank.Rules(max_price=20.0, exclude=[0])
+    hybrid = rerank.Hybrid(MODELS, rerank.LinearBlend().fit(found), allow_repeats=repeats, n_candidates=3, rules=rules)
+    lists = recommend(hybrid.fit(HISTORIES, CATALOG), HISTORIES, CATALOG, k=5)
+    had = {u: {i for v, i, _ in ROWS if v == u} for u in range(80)}
+    for user, shown in zip(HISTORIES.users, lists, strict=True):
+        may = set(range(20)) - {0, 4} - (set() if repeats else had[user])
+        assert set(shown) <= may
+        assert len(shown) == len(set(shown)) == min(5, len(may))
+
+
+def test_judging_the_ranker_and_the_recommender_give_the_same_number():
+    found = rerank.propose(MODELS, TASK, FACTS, n=10)
+    ranker = rerank.LinearBlend().fit(found)
+    hybrid = rerank.Hybrid(MODELS, ranker, allow_repeats=True, n_candidates=10).fit(HISTORIES, CATALOG)
+    by_list = judge([hybrid], TASK)["ndcg@10"].to_numpy()
+    by_candidates = rerank.judge_ranker(ranker, found, TASK)["ndcg@10"].to_numpy()
+    assert (by_list >= by_candidates - 1e-6).all()
+    assert np.abs(by_list - by_candidates).mean() < 0.02  # only what popularity fills in differs
+
+
+def test_rules_by_hand_and_rules_that_leave_nothing():
+    allowed = rerank.allowed_items(CATALOG, rerank.Rules(min_price=28.0, categories=["tea"], exclude=[29]))
+    assert CATALOG.ids(np.flatnonzero(allowed)) == [27, 28]
+    with pytest.raises(ValueError, match="leaves no item of 30 to show"):
+        rerank.allowed_items(CATALOG, rerank.Rules(categories=["cheese"]))
+
+
+def test_an_opinion_can_be_taken_away_and_others_cannot_be_joined():
+    found = rerank.propose(MODELS, TASK, FACTS, n=5)
+    less = rerank.without_opinion(found, "Popularity")
+    assert len(less.names) == len(found.names) - 2
+    with pytest.raises(ValueError, match="proposed by other models"):
+        rerank.join_candidates([found, less])
+    with pytest.raises(ValueError, match="'Nobody' has no opinion"):
+        rerank.without_opinion(found, "Nobody")

@@ -1,0 +1,28 @@
+from recolab.evaluation import make_task
+from recolab.histories import build_catalog, pack
+from recolab.models.popularity import PersonalFrequency
+from recolab.tuning import tune
+from tests.worlds import log
+
+# Long ago everybody had item 1 twice; lately once item 2, which is what they want now.
+PAST = log([(u, 1, 0) for u in range(6)] + [(u, 1, 1) for u in range(6)] + [(u, 2, 90) for u in range(6)])
+CATALOG = build_catalog(PAST)
+HISTORIES = pack(PAST, CATALOG)
+TASK = make_task(HISTORIES, log([(u, 2, 95) for u in range(6)]), CATALOG, allow_repeats=True, name="next")
+
+
+def test_a_small_space_is_searched_whole_and_the_best_knob_found():
+    best, trials = tune(PersonalFrequency, {"half_life_days": [10, 10_000]}, HISTORIES, [TASK], metric="mrr@10")
+    assert best == {"next": {"half_life_days": 10}}
+    assert sorted(trials["next"].to_list()) == [0.5, 1.0]
+
+
+def test_a_large_space_gets_as_many_trials_as_are_paid_for():
+    space = {"half_life_days": list(range(1, 200))}
+    _, trials = tune(PersonalFrequency, space, HISTORIES, [TASK], trials=4)
+    assert len(trials) == 4
+
+
+def test_a_model_with_nothing_to_turn_is_tried_once():
+    best, trials = tune(PersonalFrequency, {}, HISTORIES, [TASK])
+    assert (best, len(trials)) == ({"next": {}}, 1)
