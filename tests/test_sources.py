@@ -3,7 +3,7 @@ import pytest
 
 from recolab import sources
 from recolab.schema import ITEM, USER
-from recolab.sources.conversion import to_ids
+from recolab.sources.conversion import Ids, to_ids
 from recolab.sources.tabular import read_events
 
 
@@ -37,5 +37,5 @@ def test_only_the_grocer_has_rules_of_its_own():
 
 
 def test_ids_are_whole_numbers_only_if_every_one_reads_back():
-    assert to_ids(pl.Series(["1", "22"]), "here").dtype == pl.Int64
-    assert to_ids(pl.Series(["1", "022"]), "here").dtype == pl.String
+    ([whole], _), ([text], _) = (to_ids(ITEM, Ids(pl.Series(v), is_untyped=True)) for v in (["1", "22"], ["1", "022"]))
+    assert (whole.dtype, text.dtype) == (pl.Int64, pl.String)

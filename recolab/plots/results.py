@@ -72,6 +72,7 @@ def loss_curve(log: Sequence[Mapping[str, float]], metric: str = "ndcg@10", titl
         lower.annotate(f"kept: {at[1]:.4f}", at, (0, -20), textcoords="offset points", color=RED, ha="center")
         lower.margins(y=0.25)
         finish(lower, "", "epoch", f"validation {metric}", grid="y")
+    upper.set_xlim(min(table["epoch"]) - 0.5, max(table["epoch"]) + 0.5)
     grid[-1, 0].xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.align_ylabels()
     headline(upper, title)
