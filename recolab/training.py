@@ -58,7 +58,8 @@ def fit(
     loss_of: batch -> (scalar loss, number of targets)    batches_of: rng -> batches of one epoch
     validate: () -> score, larger is better    checkpoint: written after every epoch; found there, a run goes on from it
     ->  one row per epoch: epoch, loss, targets_per_second, seconds, and validation where there is one
-    Raises ValueError where the checkpoint is another run's, FloatingPointError where the loss is not a number.
+    Raises ValueError where the checkpoint is another run's or no batch comes, FloatingPointError where the loss or the
+    validation is not a number.
     """
     optimizer = torch.optim.AdamW(_groups(module, config.weight_decay), lr=config.learning_rate)
     state = _State(0, [], deepcopy(module.state_dict()), -math.inf, 0)
@@ -71,6 +72,10 @@ def fit(
         if validate is not None:
             module.eval()
             score = row["validation"] = validate()
+            if math.isnan(score):
+                raise FloatingPointError(
+                    f"validation is {score} in epoch {state.epoch}: nothing says which weights to keep"
+                )
         state.log.append(row)
         if score > state.best_score:
             state.best, state.best_score, state.best_epoch = deepcopy(module.state_dict()), score, state.epoch
@@ -92,6 +97,8 @@ def _one_epoch(
     # Every epoch draws from its own seed, so a resumed run meets the same batches and the same dropout.
     torch.manual_seed(config.seed * 100_003 + epoch)
     batches = list(batches_of(np.random.default_rng([config.seed, epoch])))
+    if not batches:
+        raise ValueError(f"epoch {epoch} has no batch: there is nothing to learn from")
     module.train()
     started, total, seen = time.perf_counter(), 0.0, 0
     with tqdm(batches, desc=f"epoch {epoch}", unit="batch", leave=False, disable=not config.progress) as bar:

@@ -46,7 +46,7 @@ class Catalog:
         if asked.dtype.is_integer() != kind.is_integer():
             raise SchemaError(f"{ITEM} is {asked.dtype} here and {kind} in the catalog: convert one of the two")
         known = self.items.select(ITEM).with_row_index(_ROW)
-        found = asked.cast(kind).to_frame().join(known, on=ITEM, how="left", maintain_order="left")[_ROW]
+        found = asked.cast(kind, strict=False).to_frame().join(known, on=ITEM, how="left", maintain_order="left")[_ROW]
         return found.fill_null(PAD).to_numpy().astype(np.int32)
 
     def ids(self, rows: Iterable[int]) -> list[Any]:

@@ -151,7 +151,7 @@ def _times(column: pl.Series) -> tuple[pl.Series, bool]:
 
 
 def _moment(as_of: Any) -> int:
-    return as_of if isinstance(as_of, int) else int(pl.Series([as_of]).dt.epoch("s")[0])
+    return int(as_of) if isinstance(as_of, (int, np.integer)) else int(pl.Series([as_of]).dt.epoch("s")[0])
 
 
 def _kinds(column: pl.Series) -> pl.Series:

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from recolab.plots.style import BLUE, GREY, KIND_COLOURS, RED, finish, label_bars, room, thousands
+from recolab.plots.style import BLUE, GREY, KIND_COLOURS, PAPER, RED, finish, label_bars, room, thousands
 from recolab.schema import KIND, TIME
 
 
@@ -108,7 +108,10 @@ def _mark(ax: Axes, x: Any, text: str, height: float = 0.98, left: bool = False)
     ax.axvline(x, color=RED, linewidth=1.2)
     side = "right" if left else "left"
     shift = (-5 if left else 5, 0)
-    ax.annotate(text, (x, height), shift, ("data", "axes fraction"), "offset points", color=RED, ha=side, va="top")
+    name = ax.annotate(
+        text, (x, height), shift, ("data", "axes fraction"), "offset points", color=RED, ha=side, va="top"
+    )
+    name.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 1})
 
 
 def _count_axis(ax: Axes, top: float) -> None:

@@ -73,7 +73,7 @@ def loss_curve(log: Sequence[Mapping[str, float]], metric: str = "ndcg@10", titl
         lower.margins(y=0.25)
         finish(lower, "", "epoch", f"validation {metric}", grid="y")
     upper.set_xlim(min(table["epoch"]) - 0.5, max(table["epoch"]) + 0.5)
-    grid[-1, 0].xaxis.set_major_locator(MaxNLocator(integer=True))
+    grid[-1, 0].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     figure.align_ylabels()
     headline(upper, title)
     return upper  # type: ignore[no-any-return]

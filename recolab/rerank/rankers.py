@@ -73,7 +73,6 @@ class BoostedRanker:
             candidates.features,
             candidates.wanted.astype(np.int32),
             group=np.diff(starts, append=len(candidates.owners)),
-            feature_name=[name.replace(" ", "_").replace("(", "").replace(")", "") for name in candidates.names],
         )
         self.names = candidates.names
         self.trees = lightgbm.train(
