@@ -51,7 +51,7 @@ def test_torch_uses_the_threads_it_is_given(monkeypatch):
         torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("run", ["", ".", "..", "a/b", "/tmp", "run", "figures"])
+@pytest.mark.parametrize("run", ["", ".", "..", "../x", "a/b", "/tmp", "run", "figures"])
 def test_a_run_that_is_no_plain_folder_name_is_refused(run):
     with pytest.raises(ValueError, match="plain folder name"):
         open_lab(7, run)

@@ -10,6 +10,7 @@ from inspect import signature
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 from recolab.evaluation import recommend
@@ -123,7 +124,7 @@ def test_a_second_fit_forgets_the_first(name, world):
 @pytest.mark.parametrize("name", NAMES)
 def test_an_item_that_is_in_the_catalog_and_in_no_history_does_no_harm(name, world):
     histories, catalog = world
-    unsold = replace(catalog, items=catalog.items.vstack(catalog.items[-1:].with_columns(item_id=8)))
+    unsold = replace(catalog, items=pl.concat([catalog.items, pl.DataFrame({ITEM: [8]})], how="diagonal"))
     scores = make(name).fit(histories, unsold).score(histories)
     assert np.isfinite(scores[:, 1:]).all()
     assert scores.shape[1] == 10

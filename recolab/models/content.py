@@ -34,7 +34,7 @@ class Content:
     def score(self, histories: Histories) -> NDArray[np.float32]:
         """Compare every item with the decayed mean of the history: (B, N)."""
         scores = np.tile(self.popularity, (len(histories), 1))
-        if self.vectors is not None:
+        if self.vectors is not None and len(histories):
             profile = histories.matrix(len(self.popularity), histories.weights(self.half_life_days)) @ self.vectors
             scores += (normalize(profile) @ self.vectors.T).toarray()
         scores[:, PAD] = -np.inf

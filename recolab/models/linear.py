@@ -15,7 +15,7 @@ class Ease:
     """The shallow autoencoder with a closed form (Steck 2019), in float32 and in place.
 
     Only the `max_items` most frequent items take part: memory 4 bytes x max_items², time max_items³. All others are
-    ordered by popularity behind them.
+    ordered by popularity, like items of which the history says nothing.
     """
 
     def __init__(

@@ -132,6 +132,8 @@ class UserNeighbours:
 
     def score(self, histories: Histories) -> NDArray[np.float32]:
         """Ask the nearest users, oneself excepted: B histories -> (B, N)."""
+        if not len(histories):
+            return np.empty((0, self.n_items), np.float32)
         alike = (normalize(self._profile(histories)) @ normalize(self.profiles).T).tocoo()
         oneself = np.array([self.place.get(user, -1) for user in histories.users])
         other = alike.col != oneself[alike.row]

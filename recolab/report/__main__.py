@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None, folder: Path | None = None) -> 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m recolab.report", description=main.__doc__.splitlines()[0])  # type: ignore[union-attr]
-    parser.add_argument("--data", help="a source: complete_journey (default), article_case, tabular")
+    parser.add_argument("--data", help="a source: complete_journey (default), shop, article_case, tabular")
     parser.add_argument("--events", help="the path of your own log; implies --data tabular")
     parser.add_argument("--run", help="name of the artefact folder; default: the source's or the log's name")
     parser.add_argument(

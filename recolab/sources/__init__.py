@@ -21,7 +21,7 @@ class Tables:
 def load(name: str, events: str = "", items: str = "") -> Tables:
     """Load a source by the name that a notebook's DATA parameter holds.
 
-    name: complete_journey, article_case or tabular    events, items: files of one's own log, for tabular only
+    name: complete_journey, shop, article_case or tabular    events, items: files of one's own log, for tabular only
     Raises ValueError for an unknown name, for tabular without a file and for a file given to another source; and
     whatever the source itself raises.
     """
@@ -36,13 +36,17 @@ def load(name: str, events: str = "", items: str = "") -> Tables:
         from recolab.sources.article_case import load_article_case  # noqa: PLC0415
 
         return load_article_case()
+    if name == "shop":
+        from recolab.sources.shop import load_shop  # noqa: PLC0415
+
+        return load_shop()
     if name == "tabular":
         from recolab.sources.tabular import read_events  # noqa: PLC0415
 
         if not events:
             raise ValueError("tabular needs the path of your log: EVENTS = 'my_log.csv'")
         return read_events(events, items=items or None)
-    raise ValueError(f"no source is called {name!r}; there are complete_journey, article_case and tabular")
+    raise ValueError(f"no source is called {name!r}; there are complete_journey, shop, article_case and tabular")
 
 
 def impossible(name: str) -> Mapping[str, nw.Expr]:
