@@ -253,8 +253,7 @@ def test_every_known_event_is_packed_once_sorted_by_user_and_time_in_the_order_o
 
 @given(rows=events_of_anyone.filter(lambda rows: len(rows) > 1), data=st.data())
 @settings(max_examples=60, deadline=None)
-def test_extending_is_packing_all_at_once(rows, data):
-    rows = sorted(rows, key=lambda row: row[2])
+def test_extending_is_packing_all_at_once_even_where_events_come_late(rows, data):
     cut = data.draw(st.integers(1, len(rows) - 1))
     catalog = build_catalog(table(rows))
     longer = pack(table(rows[:cut]), catalog).extend(pack(table(rows[cut:]), catalog))

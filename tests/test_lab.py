@@ -173,7 +173,7 @@ def test_a_saved_figure_carries_its_title_and_has_150_dots_per_inch(lab, tmp_pat
         assert picture.info["Title"] == "Few items hold most"
         assert picture.info["dpi"] == pytest.approx((150, 150), abs=0.1)
     axes.figure.suptitle("")
-    axes.set_title("Said by the axes")
+    axes.set_title("Said by\nthe axes")
     with Image.open(lab.save_figure(axes.figure, "02_tail")) as picture:
         assert picture.info["Title"] == "Said by the axes"
 

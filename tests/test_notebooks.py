@@ -26,7 +26,7 @@ def smoke(tmp_path_factory):
         capture_output=True,
         text=True,
         check=False,
-        timeout=330,
+        timeout=600,
     )
     print(done.stdout)
     return home / "reports" / "smoke", done

@@ -72,6 +72,7 @@ class Step:
     stood: list[str]
     errors: str
     readme: str
+    written: int
     files: list[str]
 
 
@@ -98,7 +99,8 @@ def story(tmp_path_factory):
             [line.split()[0] for line in lines if line.endswith(" GB")],
             [line.split()[0] for line in lines if line.endswith("up to date")],
             errors.getvalue(),
-            (folder / "README.md").read_text() if (folder / "README.md").exists() else "",
+            (folder / "README.md").read_text(),
+            (folder / "README.md").stat().st_mtime_ns,
             sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()),
         )
 
@@ -117,8 +119,10 @@ def story(tmp_path_factory):
         steps["artefact touched"] = report()
         write_notebook(notebooks, "01_write", "1 / 0", WRITE)
         steps["broken"] = report()
-        write_notebook(notebooks, "01_write", "1 / 1", WRITE)
+        write_notebook(notebooks, "01_write", WRITE)
         steps["mended"] = report()
+        write_notebook(notebooks, "01_write", "1 / 1", WRITE)
+        steps["first changed"] = report()
     return home, steps
 
 
@@ -175,7 +179,7 @@ def test_seconds_and_peak_memory_are_measured(story):
 def test_what_is_up_to_date_is_not_run_again(story):
     step = story[1]["left alone"]
     assert (step.code, step.ran, step.stood) == (0, [], ["01_write", "02_draw"])
-    assert step.readme == story[1]["made"].readme
+    assert step.written == story[1]["made"].written
 
 
 def test_a_changed_notebook_runs_again_and_those_before_it_do_not(story):
@@ -203,10 +207,14 @@ def test_a_failure_spares_the_old_report(story):
     assert set(steps["made"].files) - {"run/01_write.json"} < set(steps["broken"].files)
 
 
-def test_a_change_reaches_the_notebooks_that_stand_on_it(story):
+def test_a_notebook_that_failed_runs_again_even_as_it_was_before(story):
     step = story[1]["mended"]
-    assert (step.code, step.ran) == (0, ["01_write", "02_draw"])
+    assert (step.code, step.ran, step.stood) == (0, ["01_write"], ["02_draw"])
     assert "run/01_write.unfinished.ipynb" not in step.files
+
+
+def test_a_change_reaches_the_notebooks_that_stand_on_it(story):
+    assert story[1]["first changed"].ran == ["01_write", "02_draw"]
 
 
 def test_the_parameters_cell_is_read_with_its_defaults(tmp_path):

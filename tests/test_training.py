@@ -86,6 +86,21 @@ def test_the_loss_of_an_epoch_is_the_mean_over_targets_not_over_batches():
     assert log[0]["loss"] == pytest.approx(4)
 
 
+def test_every_epoch_has_draws_of_its_own():
+    net, batches, dropped = nn.Linear(1, 1), [], []
+
+    def batches_of(rng):
+        batches.append(rng.random())
+        return [0]
+
+    def loss_of(_):
+        dropped.append(torch.rand(1).item())
+        return 0 * net.weight.sum(), 1
+
+    fit(net, loss_of, batches_of, CONFIG)
+    assert len(set(batches)) == len(set(dropped)) == CONFIG.epochs
+
+
 def test_watching_changes_nothing_even_where_the_watcher_draws(whole):
     def validate():
         return torch.rand(1).item() + next(counter)

@@ -87,7 +87,7 @@ def house_style() -> None:
 def colour_of(model: str) -> str:
     """Give a model the colour it has everywhere: its family's, or one that only its name decides."""
     families = [family for family in MODEL_COLOURS if model.startswith(family)]
-    return MODEL_COLOURS[max(families, key=len)] if families else _SPARE[zlib.crc32(model.encode()) % len(_SPARE)]
+    return MODEL_COLOURS[families[0]] if families else _SPARE[zlib.crc32(model.encode()) % len(_SPARE)]
 
 
 def room(ax: Axes | None = None, height: float = 4.2) -> Axes:
