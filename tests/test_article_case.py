@@ -60,7 +60,9 @@ def test_sources_are_loaded_by_the_name_a_notebook_gives() -> None:
     files = {"events": str(SAMPLE / "events.csv"), "items": str(SAMPLE / "items.csv")}
     assert load("tabular", **files).items.height == 5
     assert load("tabular", events=files["events"]).items.columns == [ITEM]
-    with pytest.raises(ValueError, match="no source is called 'movies'; there are complete_journey, article_case"):
+    with pytest.raises(
+        ValueError, match="no source is called 'movies'; there are complete_journey, shop, article_case"
+    ):
         load("movies")
     with pytest.raises(ValueError, match="tabular needs the path of your log"):
         load("tabular")
