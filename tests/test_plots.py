@@ -40,6 +40,7 @@ EVENTS = pl.DataFrame(
     {TIME: [datetime(2024, 1, 1), datetime(2024, 1, 1, 9), datetime(2024, 1, 4)], KIND: ["view", "view", "cart"]}
 )
 DROPPED = pl.DataFrame({"reason": ["bad time", "bot", "kept"], "rows": [30, 0, 970], "share": [0.03, 0.0, 0.97]})
+COSTS = BOARD.select("model", "ndcg@10").with_columns(pl.Series("ms per user", [1.0, 100.0, 10.0]))
 BLEND = pl.DataFrame({"weight": [0.0, 0.5, 1.0], "ndcg@10": [0.2, 0.25, 0.1]})
 FIGURES = {
     "leaderboard": lambda **k: plots.leaderboard(BOARD, **k),
@@ -51,6 +52,8 @@ FIGURES = {
     "history_lengths": lambda **k: plots.history_lengths([1, 5, 100], **k),
     "basket_gap": lambda **k: plots.basket_gap([0.5, 3, 8, 200], **k),
     "blend_curve": lambda **k: plots.blend_curve(BLEND, **k),
+    "tradeoff": lambda **k: plots.tradeoff(COSTS, "ms per user", log_x=True, **k),
+    "heatmap": lambda **k: plots.heatmap([[1, -0.5], [0, 0.2], [1, 1]], ["a", "b", "c"], ["x", "y"], **k),
     "weights": lambda **k: plots.weights(pl.DataFrame({"name": ["a", "b"], "weight": [1.0, -0.5]}), **k),
 }
 
@@ -64,7 +67,9 @@ def test_every_figure_states_its_finding_and_names_its_axes(name):
     ax = FIGURES[name](title="What was found")
     figure = ax.figure
     assert "What was found" in (figure.get_suptitle(), ax.get_title(loc="left"))
-    assert all(panel.get_xlabel() or panel.get_ylabel() for panel in figure.axes)
+    named = [panel for panel in figure.axes if not panel.images]  # a heatmap's unit stands at its colour bar
+    assert named
+    assert all(panel.get_xlabel() or panel.get_ylabel() for panel in named)
     assert to_hex(figure.get_facecolor()) == PAPER
     figure.canvas.draw()
 
@@ -108,8 +113,19 @@ def test_a_lift_is_blue_above_zero_red_below_and_grey_in_doubt():
     ]
     colours = [to_hex(line.get_color()[0]) for line in ax.collections]
     assert colours == ["#2b5f94", "#c2452d", "#a8a69f"]
-    assert texts(ax) == ["+12.0 %", "-5.0 %", "+1.0 %", "target +10 %"]
+    assert texts(ax) == ["+12.0 %", "−5.0 %", "+1.0 %", "target +10 %"]
     assert [line.get_xdata()[0] for line in ax.lines[-2:]] == [0, 10]
+    assert [line.get_segments()[0][:, 0].tolist() for line in ax.collections] == [[9, 15], [-8, -2], [-2, 4]]
+    assert ax.get_xlabel().endswith("better →")
+
+
+def test_the_words_of_a_loss_stand_left_of_its_interval_and_never_on_the_zero_line():
+    close = pl.DataFrame({"model": ["A", "B"], "lift": [-16.0, -40.0], "low": [-28.0, -45.0], "high": [-0.1, -35.0]})
+    ax = plots.lift(close)
+    ax.figure.draw_without_rendering()
+    zero, low = ax.transData.transform([(0, 0), (-28, 0)])[:, 0]
+    assert ax.texts[0].get_window_extent().x1 < low < zero
+    assert ax.texts[1].get_window_extent().x0 > ax.get_window_extent().x0  # nor on the names of the rows
 
 
 def test_the_epoch_that_was_kept_is_ringed():
@@ -132,6 +148,19 @@ def test_dropped_rows_are_counted_against_all():
     assert ax.get_xlabel() == "rows dropped, of 1,000 (970 kept)"
 
 
+def test_what_was_dropped_is_never_called_nothing():
+    few = pl.DataFrame({"reason": ["bot", "kept"], "rows": [3, 1_000_000]})
+    assert texts(plots.drop_report(few)) == ["3  (<0.01%)"]
+
+
+def test_kinds_are_drawn_from_seeing_to_buying_whatever_the_order_of_the_log():
+    kinds = ["zoom", "purchase", "cart", "view"]
+    for shift in range(4):
+        rows = kinds[shift:] + kinds[:shift]
+        ax = plots.activity(pl.DataFrame({TIME: [datetime(2024, 1, 1)] * 4, KIND: rows}))
+        assert [line.get_label() for line in ax.lines] == ["view", "cart", "purchase", "zoom"]
+
+
 def test_a_day_without_events_is_drawn_as_zero():
     events = EVENTS.with_columns(pl.lit("view").alias(KIND))
     (line,) = plots.activity(events).lines
@@ -142,6 +171,13 @@ def test_the_busiest_items_that_hold_half_are_counted():
     ax = plots.long_tail([1, 1, 5, 0, 1, 2])
     assert list(ax.lines[0].get_ydata()) == [5, 2, 1, 1, 1]
     assert texts(ax) == ["1 items (20.0%)\nhold half of all events"]
+
+
+def test_the_words_of_a_long_tail_do_not_lie_on_its_curve():
+    ax = plots.long_tail((30_000 / np.arange(1, 20_000) ** 1.2).round() + 1)
+    ax.figure.draw_without_rendering()
+    box = ax.texts[0].get_window_extent()
+    assert not box.count_contains(ax.transData.transform(ax.lines[0].get_xydata()))
 
 
 def test_gaps_between_baskets_fall_into_whole_days_and_a_last_bar():
@@ -158,6 +194,13 @@ def test_every_history_is_counted_also_the_longest_and_the_shortest():
     assert texts(ax) == ["half have 7 or more"]
 
 
+def test_bars_of_histories_widen_evenly_so_that_even_lengths_show_no_steps():
+    ax = plots.history_lengths(np.arange(1, 2000))
+    widths = [bar.get_width() for bar in ax.patches]
+    assert widths[:10] == [1, 1, 1, 2, 2, 3, 5, 7, 9, 13]  # between 1 2 3 4 6 8 11 16 23 32 45
+    assert widths == sorted(widths)
+
+
 def test_all_histories_of_one_length_can_be_drawn():
     ax = plots.history_lengths([4, 4, 4])
     assert sum(bar.get_height() for bar in ax.patches) == 3
@@ -165,6 +208,40 @@ def test_all_histories_of_one_length_can_be_drawn():
 
 def test_the_best_weight_of_a_blend_is_marked():
     assert texts(plots.blend_curve(BLEND)) == ["0.2500 at 0.5"]
+
+
+def test_a_model_has_one_colour_in_every_figure():
+    dots = plots.tradeoff(COSTS, "ms per user").lines
+    board = plots.leaderboard(BOARD).patches
+    assert [to_hex(dot.get_color()) for dot in dots] == [to_hex(bar.get_facecolor()) for bar in reversed(board)]
+    assert [dot.get_xydata().tolist() for dot in dots] == [[[100.0, 0.3]], [[10.0, 0.2]], [[1.0, 0.1]]]
+
+
+def test_names_of_near_models_do_not_lie_on_each_other():
+    near = pl.DataFrame(
+        {"model": [f"Model {n}" for n in range(6)], "s": [1 + n / 50 for n in range(6)], "m": 6 * [0.1]}
+    )
+    far = pl.DataFrame({"model": ["Far"], "s": [3.0], "m": [0.2]})
+    ax = plots.tradeoff(pl.concat([near, far]), "s", "m")
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert sorted(texts(ax)) == ["Far", *near["model"]]
+    assert [box.count_overlaps(boxes) for box in boxes] == [1] * 7  # each only with itself
+
+
+def test_a_heatmap_shows_its_numbers_and_zero_is_the_middle_where_signs_differ():
+    ax = plots.heatmap([[1, -0.5], [0, 0.2]], ["a", "b"], ["x", "y"], "Alike", label="cosine")
+    assert ax.figure.get_suptitle() == "Alike"  # a colour bar is no second finding
+    (image,) = ax.images
+    assert image.get_array().tolist() == [[1, -0.5], [0, 0.2]]
+    assert image.get_clim() == (-1, 1)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
+    assert ax.figure.axes[1].get_ylabel() == "cosine"
+    assert plots.heatmap([[0.25, 0.75]], ["a"], ["x", "y"]).images[0].get_clim() == (0, 0.75)
+
+
+def test_a_heatmap_refuses_names_that_do_not_fit():
+    with pytest.raises(ValueError, match=r"\(1, 2\), but there are 2 row and 1 column names"):
+        plots.heatmap([[1, 2]], ["a", "b"], ["x"])
 
 
 def test_a_log_of_one_event_can_be_drawn():

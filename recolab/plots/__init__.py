@@ -1,7 +1,7 @@
 """One function for each kind of figure: a table comes in, axes go out, the title states the finding."""
 
 from recolab.plots.data import activity, basket_gap, drop_report, history_lengths, long_tail
-from recolab.plots.results import blend_curve, leaderboard, lift, loss_curve, weights
+from recolab.plots.results import blend_curve, heatmap, leaderboard, lift, loss_curve, tradeoff, weights
 from recolab.plots.style import MODEL_COLOURS, colour_of, house_style
 
 __all__ = [
@@ -11,11 +11,13 @@ __all__ = [
     "blend_curve",
     "colour_of",
     "drop_report",
+    "heatmap",
     "history_lengths",
     "house_style",
     "leaderboard",
     "lift",
     "long_tail",
     "loss_curve",
+    "tradeoff",
     "weights",
 ]

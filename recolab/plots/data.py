@@ -25,7 +25,7 @@ def drop_report(report: pl.DataFrame, title: str = "", ax: Axes | None = None) -
     dropped = report.filter(pl.col("reason") != "kept").reverse()
     ax = room(ax, height=1.2 + 0.36 * len(dropped))
     ax.barh(dropped["reason"].to_list(), dropped["rows"].to_numpy(), color=RED, height=0.62)
-    label_bars(ax, dropped["rows"].to_numpy(), [f"{n:,}  ({n / total:.2%})" if n else "0" for n in dropped["rows"]])
+    label_bars(ax, dropped["rows"].to_numpy(), [_part(n, total) for n in dropped["rows"]])
     ax.xaxis.set_major_formatter(thousands())
     kept = total - int(dropped["rows"].sum())
     return finish(ax, title, f"rows dropped, of {total:,} ({kept:,} kept)", "", grid="x")
@@ -40,7 +40,8 @@ def activity(
     """
     ax = room(ax)
     days = events.group_by(pl.col(TIME).dt.truncate("1d").alias("day"), KIND).len().sort("day")
-    for (kind,), one in days.partition_by(KIND, as_dict=True, maintain_order=True).items():
+    kinds = days.partition_by(KIND, as_dict=True)
+    for (kind,), one in sorted(kinds.items(), key=_place_of_kind):  # else the legend is shuffled at every run
         whole = one.upsample("day", every="1d").with_columns(pl.col("len").fill_null(0))
         ax.plot(whole["day"], whole["len"], color=KIND_COLOURS.get(kind, GREY), linewidth=1.3, label=kind)
     if days[KIND].n_unique() > 1:
@@ -63,7 +64,7 @@ def long_tail(counts: ArrayLike, title: str = "", noun: str = "items", ax: Axes 
     half = int(np.searchsorted(ordered.cumsum(), ordered.sum() / 2)) + 1
     ax.axvspan(1, half, color=BLUE, alpha=0.08, linewidth=0)
     share = f"{half:,} {noun} ({half / len(ordered):.1%})\nhold half of all events"
-    ax.annotate(share, (half, 0.95), (8, 0), xycoords=("data", "axes fraction"), textcoords="offset points", va="top")
+    ax.annotate(share, (0.98, 0.95), xycoords="axes fraction", ha="right", va="top")  # a falling curve is never there
     ax.set_xlim(1, max(1.5 * len(ordered), 2))
     ax.xaxis.set_major_formatter(thousands())
     ax.yaxis.set_major_formatter(thousands())
@@ -77,7 +78,9 @@ def history_lengths(lengths: ArrayLike, title: str = "", ax: Axes | None = None)
     """
     lengths = np.asarray(lengths)
     ax = room(ax)
-    edges = np.unique(np.geomspace(max(lengths.min(), 1), lengths.max() + 1, 40).round())
+    halves = np.arange(np.floor(2 * np.log2(max(lengths.min(), 1))), 2 * np.log2(lengths.max() + 1) + 1)
+    # Finer edges round to uneven widths, which are seen as steps that are not there.
+    edges = np.unique(np.round(2 ** (halves / 2)))
     heights, _, _ = ax.hist(lengths, bins=edges.tolist(), color=BLUE, edgecolor=ax.get_facecolor(), linewidth=0.8)
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter(thousands())
@@ -101,6 +104,18 @@ def basket_gap(days: ArrayLike, title: str = "", ax: Axes | None = None) -> Axes
     _count_axis(ax, np.max(heights))
     _mark(ax, float(np.median(days)), f"median {np.median(days):.1f} days")
     return finish(ax, title, f"days since the basket before ({last} and more in the last bar)", "baskets", grid="y")
+
+
+def _part(rows: int, total: int) -> str:
+    """A count and its share; what was dropped is never called 0 %."""
+    share = rows / max(total, 1)
+    return f"{rows:,}  ({share:.2%})" if share >= 0.0001 else f"{rows:,}  (<0.01%)" if rows else "0"
+
+
+def _place_of_kind(group: tuple[tuple[Any, ...], pl.DataFrame]) -> tuple[int, str]:
+    """From seeing to buying, then any other kind by name."""
+    known, kind = list(KIND_COLOURS), group[0][0]
+    return (known.index(kind) if kind in known else len(known), str(kind))
 
 
 def _mark(ax: Axes, x: Any, text: str, height: float = 0.98, left: bool = False) -> None:

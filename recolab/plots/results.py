@@ -1,17 +1,34 @@
-"""Figures of what models are worth: who leads, by how much, and how they learned."""
+"""Figures of what models are worth: who leads, by how much, at what cost, and how they learned."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.text import Annotation
 from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import Bbox
+from numpy.typing import ArrayLike
 
-from recolab.plots.style import BLUE, GREY, INK, PAPER, QUIET, RED, colour_of, finish, headline, label_bars, room
+from recolab.plots.style import (
+    BLUE,
+    GREY,
+    INK,
+    PAPER,
+    QUIET,
+    RED,
+    colour_of,
+    finish,
+    headline,
+    label_bars,
+    room,
+    thousands,
+)
 
 
 def leaderboard(table: pl.DataFrame, metric: str = "ndcg@10", title: str = "", ax: Axes | None = None) -> Axes:
@@ -41,7 +58,9 @@ def lift(table: pl.DataFrame, title: str = "", target: float | None = None, ax: 
         colour = BLUE if low > 0 else RED if high < 0 else GREY
         ax.hlines(row, low, high, color=colour, linewidth=2.2)
         ax.plot(value, row, "o", color=colour, markersize=7)
-        text = ax.annotate(f"{value:+.1f} %", (high, row), (8, 0), textcoords="offset points", va="center")
+        end, side, shift = (low, "right", -8) if high < 0 else (high, "left", 8)  # away from the zero line
+        words = f"{value:+.1f} %".replace("-", "−")
+        text = ax.annotate(words, (end, row), (shift, 0), textcoords="offset points", ha=side, va="center")
         text.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 1.5})
     ax.axvline(0, color=INK, linewidth=1)
     if target is not None:
@@ -49,8 +68,8 @@ def lift(table: pl.DataFrame, title: str = "", target: float | None = None, ax: 
         ax.annotate(f"target {target:+g} %", (target, len(table) - 0.45), (4, 0), textcoords="offset points", color=RED)
     ax.set_yticks(rows, names)
     ax.set_ylim(-0.6, len(table) - 0.2)
-    ax.margins(x=0.16)
-    return finish(ax, title, "difference to the baseline, % (95 % interval, same users)", "", grid="x")
+    ax.margins(x=0.24)  # for the words on either side
+    return finish(ax, title, "difference to the baseline, % (95 % interval, same users); better →", "", grid="x")
 
 
 def loss_curve(log: Sequence[Mapping[str, float]], metric: str = "ndcg@10", title: str = "") -> Axes:
@@ -116,6 +135,82 @@ def weights(table: pl.DataFrame, title: str = "", label: str = "weight", ax: Axe
     ax.barh(table["name"].to_list(), values, color=[BLUE if value >= 0 else RED for value in values], height=0.62)
     ax.axvline(0, color=INK, linewidth=1)
     return finish(ax, title, label, "", grid="x")
+
+
+def tradeoff(
+    table: pl.DataFrame, x: str, y: str = "ndcg@10", title: str = "", log_x: bool = False, ax: Axes | None = None
+) -> Axes:
+    """Show what quality costs: a dot for each model, named beside it, in its own colour.
+
+    table: columns model, `x`, `y`; the columns' names are the axes', units included    log_x: a logarithmic cost
+    """
+    ax = room(ax)
+    table = table.sort(y, descending=True)
+    for name, across, up in table.select("model", x, y).iter_rows():
+        ax.plot(across, up, "o", markersize=8, color=colour_of(name))
+    if log_x:
+        ax.set_xscale("log")
+        ax.xaxis.set_major_formatter(thousands())
+    ax.margins(x=0.12, y=0.12)
+    finish(ax, title, x, y)
+    _name_points(ax, table.select("model", x, y).iter_rows())
+    return ax
+
+
+def heatmap(
+    matrix: ArrayLike,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    title: str = "",
+    label: str = "similarity",
+    ax: Axes | None = None,
+) -> Axes:
+    """Show a small matrix in colour: likeness of items, or where attention goes; paper is zero.
+
+    matrix: (R, C)    rows: R names    columns: C names    label: what a cell measures, unit included
+    Raises ValueError when the names do not fit the matrix.
+    """
+    matrix = np.asarray(matrix, float)
+    if matrix.shape != (len(rows), len(columns)):
+        raise ValueError(f"matrix is {matrix.shape}, but there are {len(rows)} row and {len(columns)} column names")
+    ax = room(ax, height=1.6 + 0.3 * len(rows))
+    signed, reach = bool((matrix < 0).any()), float(np.abs(matrix).max()) or 1.0
+    colours = LinearSegmentedColormap.from_list("house", [RED, PAPER, BLUE] if signed else [PAPER, BLUE])
+    image = ax.imshow(matrix, cmap=colours, vmin=-reach if signed else 0, vmax=reach, aspect="auto")
+    ax.set_xticks(np.arange(len(columns)), columns, rotation=45, ha="right", rotation_mode="anchor")
+    ax.set_yticks(np.arange(len(rows)), rows)
+    bar = ax.figure.colorbar(image, ax=ax, pad=0.02)
+    bar.set_label(label)
+    bar.outline.set_visible(False)
+    finish(ax, title, "", "")
+    ax.grid(visible=False)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def _name_points(ax: Axes, points: Iterable[tuple[Any, ...]]) -> None:
+    """Write each name at the first place around its dot that is free, the best dots first."""
+    points = list(points)
+    ax.figure.draw_without_rendering()  # type: ignore[union-attr]  # pixels are known only after a layout
+    dots = [ax.transData.transform((x, y)) for _, x, y in points]
+    taken = [Bbox.from_bounds(across - 6, up - 6, 12, 12) for across, up in dots]
+    for number, (name, x, y) in enumerate(points):
+        others = taken[:number] + taken[number + 1 :]
+        text = ax.annotate(name, (x, y), (0, 0), textcoords="offset points", fontsize=9.5)
+        taken.append(_settle(text, others, ax.get_window_extent()))
+
+
+def _settle(text: Annotation, others: list[Bbox], frame: Bbox) -> Bbox:
+    """Try places around a dot, the near ones first; where none is free the last one stays."""
+    for distance in (8, 20, 34, 50):
+        for right, up in ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1)):
+            text.set_position((distance * right, distance * up))
+            text.set(ha=("center", "left", "right")[right], va=("center", "bottom", "top")[up])
+            box = text.get_window_extent()
+            inside = frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
+            if inside and not box.count_overlaps(others):
+                return box
+    return box
 
 
 def _row_names(table: pl.DataFrame) -> list[str]:

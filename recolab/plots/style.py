@@ -117,7 +117,7 @@ def headline(ax: Axes, title: str) -> None:
     wrapped = textwrap.fill(title, 72)
     if not wrapped:
         return
-    if len(ax.figure.axes) == 1:
+    if len([panel for panel in ax.figure.axes if panel.get_label() != "<colorbar>"]) == 1:
         ax.figure.suptitle(wrapped, x=0.012, ha="left")
     else:
         ax.set_title(wrapped)
