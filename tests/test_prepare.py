@@ -128,6 +128,11 @@ def test_one_day_above_the_limit_makes_a_bot_and_a_busy_year_does_not() -> None:
     assert set(kept[USER]) == {"fan"}
 
 
+def test_a_user_at_the_limit_is_no_bot() -> None:
+    events = log([("u", f"i{n}", n / 100) for n in range(10)] + [("u", "a", 90_000.0)])
+    assert dropped(clean(events, rules=CleanRules(latest=RULES.latest, max_events_per_day=10))[1]) == {}
+
+
 def test_copies_of_one_event_do_not_make_a_bot() -> None:
     _, report = clean(log([GOOD] * 20), rules=CleanRules(latest=RULES.latest, max_events_per_day=10))
     assert dropped(report) == {"duplicate": 19}
@@ -261,6 +266,10 @@ def test_repeats_do_not_make_a_pair_count_twice_and_nothing_may_remain() -> None
     assert len(k_core(log([GOOD, ("u", "a", 1), ("u", "a", 2)]), user_min=2, item_min=1)) == 0
     with pytest.raises(ValueError, match="at least 1"):
         k_core(log([GOOD]), user_min=0, item_min=1)
+
+
+def test_nobody_is_in_no_core() -> None:
+    assert k_core(log([GOOD, (None, "a", 1)]), user_min=1, item_min=1)[USER].to_list() == ["u"]
 
 
 @settings(max_examples=60, deadline=None)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -72,6 +72,11 @@ def test_a_basket_is_a_session_without_basket_ids_and_a_moment_without_sessions(
 def test_rows_without_a_basket_do_not_form_one_huge_basket() -> None:
     events = log([("u", "a", 0), ("u", "b", 10), ("u", "c", 30)], basket_id=[None, None, 7], session_id=[1, 2, 2])
     assert items(by_time(events, minute(10)).future) == ["b"]
+
+
+def test_one_checkout_over_two_sessions_is_one_basket() -> None:
+    events = log([("u", "a", 0), ("u", "b", 10), ("u", "c", 11)], basket_id=[1, 2, 2], session_id=[1, 2, 3])
+    assert items(by_time(events, minute(5)).future) == ["b", "c"]
 
 
 def test_equal_basket_ids_of_two_users_are_two_baskets() -> None:
@@ -219,6 +224,12 @@ def test_a_basket_on_both_sides_is_a_leak_even_when_it_is_in_order() -> None:
         assert_no_leak(Split(past, future, "by_time(x)"))
 
 
+def test_another_basket_of_the_same_moment_is_a_leak() -> None:
+    past, future = log([("u", "a", 5)], basket_id=[1]), log([("u", "b", 5)], basket_id=[2])
+    with pytest.raises(LeakError, match="not later than the past of their user"):
+        assert_no_leak(Split(past, future, "last_basket"))
+
+
 # Invariants
 
 rows = st.lists(
@@ -238,6 +249,7 @@ RULES: list[Callable[[pl.DataFrame], Split]] = [
 
 @pytest.mark.parametrize("column", [BASKET, SESSION])
 @pytest.mark.parametrize("cut", RULES)
+@settings(max_examples=50, deadline=None)
 @given(rows=rows, seed=st.integers(0, 99))
 def test_no_split_leaks_or_invents_and_each_gives_the_same_answer_twice(
     cut: Callable[[pl.DataFrame], Split], column: str, rows: list[tuple[str, str, int, int | None]], seed: int

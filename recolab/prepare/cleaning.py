@@ -12,7 +12,18 @@ import narwhals as nw
 import polars as pl
 from narwhals.typing import IntoFrame, IntoFrameT
 
-from recolab.prepare.engines import ORDER, Frame, collected, entered, given_back, ids_for, in_order, join, only
+from recolab.prepare.engines import (
+    ORDER,
+    Frame,
+    collected,
+    distinct,
+    entered,
+    given_back,
+    ids_for,
+    in_order,
+    join,
+    only,
+)
 from recolab.schema import EVENT_COLUMNS, ITEM, KIND, KINDS, TIME, USER, VALUE, SchemaError
 
 MISSING_ID, BAD_TIME, BAD_VALUE, UNKNOWN_ITEM, UNKNOWN_KIND, DUPLICATE, BOT, KEPT = (
@@ -89,7 +100,7 @@ def clean(
 def _distinct(frame: Frame) -> Frame:
     """Keep one of each set of equal rows; in order, equal rows share user, time and item with a neighbour."""
     if not isinstance(frame, nw.DataFrame):
-        return frame.unique(keep="any")
+        return distinct(frame)
     # Hashing only the rows beside a twin spares the memory of hashing the log.
     beside = nw.any_horizontal(
         *(
@@ -101,7 +112,9 @@ def _distinct(frame: Frame) -> Frame:
     numbered = frame.with_row_index(_ROW)
     suspects = numbered.filter(beside)
     first = suspects.unique(frame.columns, keep="first", maintain_order=True)
-    repeats = join(suspects, first.select(_ROW), on=_ROW, how="anti")
+    repeats = suspects.join(first.select(_ROW), on=_ROW, how="anti")
+    if not len(repeats):
+        return frame
     return join(numbered, repeats.select(_ROW), on=_ROW, how="anti").drop(_ROW)
 
 
