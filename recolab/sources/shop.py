@@ -12,49 +12,109 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from recolab.lab import write_atomically
-from recolab.schema import ITEM, KIND, PURCHASE, QUANTITY, REVIEW, SESSION, STOCK, TIME
+from recolab.schema import ITEM, SESSION, STOCK, USER
 from recolab.sources import Tables
 from recolab.sources.shop_catalogue import Floats, Shelf, make_shelf
 from recolab.sources.shop_dirt import BOT_EVENTS, plant_dirt
-from recolab.sources.shop_traffic import Crowd, make_crowd, review_texts, visit
+from recolab.sources.shop_stock import Stockroom
+from recolab.sources.shop_traffic import EVENTS_PER_VIEW, Sell, act, review_texts
+from recolab.sources.shop_walk import MEAN_VIEWS, Crowd, browse, make_crowd
 
 NOTE = "A simulated shop: nobody bought anything, every number was drawn; what holds here need not hold in a real shop."
-WEEK_US = 7 * 86_400_000_000
+MOST_VISITS_PER_DAY = 0.4  # by the mean shopper; beyond it, shoppers who rest between visits could not do them all
 
 
 @dataclass(frozen=True)
 class ShopConfig:
-    """How large a shop, and how dirty its log; n_events is met within a few percent."""
+    """How large a shop, and how dirty its log.
+
+    n_events: of the log with all its dirt, met within 5 %    dirt_share: spoilt rows by clean row, bots apart
+    Raises ValueError for a shop that cannot be: more events than its shoppers have days for, or fewer than its bots make.
+    """
 
     n_users: int = 2_000
     n_items: int = 1_000
     n_events: int = 100_000
     days: int = 120
-    start: datetime = datetime(2025, 1, 6)  # a Monday
+    start: datetime = datetime(2025, 1, 6)
     dirt_share: float = 0.02
     n_bots: int = 1
     seed: int = 7
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dirt_share <= 1:
+            raise ValueError(f"dirt_share = {self.dirt_share} must lie in 0..1")
+        if self.n_clean_events < 1:
+            raise ValueError(
+                f"n_events = {self.n_events} leaves nothing beside {self.n_bots} bots of {BOT_EVENTS} each"
+            )
+        most = int(MOST_VISITS_PER_DAY * MEAN_VIEWS * EVENTS_PER_VIEW * self.n_users * self.days)
+        if self.n_clean_events > most:
+            raise ValueError(
+                f"n_events = {self.n_events:,} is too much for {self.n_users:,} users in {self.days} days, who make "
+                f"{most:,} at most; ask for more of either"
+            )
+
+    @property
+    def n_clean_events(self) -> int:
+        """How many events are left for the shoppers, beside the dirt."""
+        return int((self.n_events - self.n_bots * BOT_EVENTS) / (1 + self.dirt_share))
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What nobody sees in a real shop.
+
+    dirt: columns row (of the delivered events) and reason (as `prepare.clean` calls it)    shelf, crowd: what drives all
+    """
+
+    dirt: pl.DataFrame
+    shelf: Shelf
+    crowd: Crowd
 
 
 @dataclass(frozen=True)
 class Shop:
     """What the shop logged, and what really happened.
 
-    events: the delivered log, dirt and all    items: the item table, stock as at the end    stock: item_id, timestamp and
-    stock after each change    dirt: the rows of events that are dirt, with the reason    shelf, crowd: what drives all
+    events: the delivered log, dirt and all    items: the item table, stock as at the end
+    stock: item_id, timestamp and stock after each change, in the order of time
     """
 
     events: pl.DataFrame
     items: pl.DataFrame
     stock: pl.DataFrame
-    dirt: pl.DataFrame
-    shelf: Shelf
-    crowd: Crowd
+    truth: Truth
+
+    def tables(self) -> Tables:
+        """Hand over what a real shop would: the log and the item table, without the truth."""
+        return Tables(self.events, self.items, NOTE)
 
     def next_item_probabilities(self, user: int, last_item: str | None = None) -> Floats:
-        """Give the exact law of the next viewed item: (N,) in the order of `items`, which sums to 1."""
-        last = None if last_item is None else int(self.items[ITEM].index_of(last_item) or 0)
-        return self.shelf.step_law(self.crowd.taste[user], int(self.crowd.band[user]), last)
+        """Give the exact law of the next viewed item: (N,) in the order of `items`, sums to 1.
+
+        last_item: the item viewed before in the same visit, None at its start
+        Raises KeyError for a user or an item that this shop does not know.
+        """
+        crowd, shelf = self.truth.crowd, self.truth.shelf
+        self._require_shopper(user)
+        last = None if last_item is None else self.items[ITEM].index_of(last_item)
+        if last is None and last_item is not None:
+            raise KeyError(last_item)
+        return shelf.step_law(crowd.taste[user], int(crowd.band[user]), int(crowd.brand[user]), last)
+
+    def satisfaction(self, user: int) -> Floats:
+        """Tell how much a shopper likes each item, which steers looks, carts and stars: (N,) in the order of `items`.
+
+        Raises KeyError for a user that this shop does not know.
+        """
+        crowd, shelf = self.truth.crowd, self.truth.shelf
+        self._require_shopper(user)
+        return shelf.liking(int(crowd.band[user]), int(crowd.brand[user]), np.arange(len(shelf)))
+
+    def _require_shopper(self, user: int) -> None:
+        if not 0 <= user < len(self.truth.crowd.band):
+            raise KeyError(user)
 
 
 def simulate_shop(config: ShopConfig | None = None) -> Shop:
@@ -62,82 +122,57 @@ def simulate_shop(config: ShopConfig | None = None) -> Shop:
     config = config or ShopConfig()
     rng = np.random.default_rng([config.seed, 1])
     shelf, crowd = make_shelf(config.n_items, config.seed), make_crowd(config.n_users, rng)
-    # What a bot looks at is dirt as well: the clean part is what remains of the events asked for.
-    clean = config.n_events * (1 - config.dirt_share) - config.n_bots * BOT_EVENTS
-    log = visit(shelf, crowd, max(int(clean), 1), config.days, _start_ms(config), 0, rng)
-    log, stock = _sell(log, config, rng)
-    log = log.with_columns(review_texts(log, shelf))
-    log = log.with_columns(shelf.items[ITEM].gather(log[ITEM]).alias(ITEM))
-    log = log.unique(maintain_order=True)
-    events, dirt = plant_dirt(log, config.dirt_share, config.n_bots, config.n_users, rng)
-    stock = stock.with_columns(shelf.items[ITEM].gather(stock[ITEM]).alias(ITEM))
+    room = Stockroom(config.n_items, config.start, rng)
+    log = review_texts(_trade(shelf, crowd, config, config.n_clean_events, room.sell, rng), shelf)
+    events, dirt = plant_dirt(_named(log, shelf), config.dirt_share, config.n_bots, config.n_users, rng)
+    stock = _named(room.history(), shelf)
     left = stock.group_by(ITEM, maintain_order=True).last().select(ITEM, STOCK)
-    return Shop(events, shelf.items.join(left, on=ITEM, maintain_order="left"), stock, dirt, shelf, crowd)
+    items = shelf.items.join(left, on=ITEM, how="left", maintain_order="left")
+    return Shop(events, items, stock, Truth(dirt, shelf, crowd))
 
 
 def load_shop(config: ShopConfig | None = None) -> Tables:
     """Deliver the shop's log as any other source's: dirty, with the item table beside it."""
-    shop = simulate_shop(config)
-    return Tables(shop.events, shop.items, NOTE)
+    return simulate_shop(config).tables()
 
 
 def shop_chunks(config: ShopConfig, chunk_events: int = 1_000_000) -> Iterator[pl.DataFrame]:
-    """Stream a shop of any size, a crowd at a time, in the memory of one chunk.
+    """Stream a shop of any size, a crowd at a time, in the memory of one chunk of about chunk_events.
 
-    Each chunk has its own shoppers and its own random numbers, so chunks may be made in any order; the shelf is one.
+    Each chunk has its own shoppers, its own visits and its own random numbers; the shelf is that of `simulate_shop`.
     Stock, dirt and review texts are left out: they would need the whole log at once.
     """
     shelf = make_shelf(config.n_items, config.seed)
-    n_chunks = -(-config.n_events // chunk_events)
-    bounds = np.linspace(0, config.n_users, n_chunks + 1).astype(int)
-    events = np.diff(np.linspace(0, config.n_events, n_chunks + 1).astype(int))
-    for chunk, n_events in enumerate(events):
+    n_chunks = min(-(-config.n_events // chunk_events), config.n_users)
+    users = np.linspace(0, config.n_users, n_chunks + 1).astype(int)
+    events = np.linspace(0, config.n_events, n_chunks + 1).astype(int)
+    first_visit = 0
+    for chunk in range(n_chunks):
         rng = np.random.default_rng([config.seed, 2, chunk])
-        crowd = make_crowd(max(int(bounds[chunk + 1] - bounds[chunk]), 1), rng)
-        log = visit(shelf, crowd, int(n_events), config.days, _start_ms(config), int(bounds[chunk]), rng)
-        yield log.with_columns(shelf.items[ITEM].gather(log[ITEM]).alias(ITEM))
+        crowd = make_crowd(int(users[chunk + 1] - users[chunk]), rng)
+        log = _trade(shelf, crowd, config, int(events[chunk + 1] - events[chunk]), None, rng)
+        yield _named(log.with_columns(pl.col(USER) + int(users[chunk]), pl.col(SESSION) + first_visit), shelf)
+        first_visit += int(log[SESSION].max()) + 1  # type: ignore[arg-type]
 
 
 def write_shop(path: Path, config: ShopConfig, chunk_events: int = 1_000_000) -> None:
-    """Stream a shop into one parquet file, whole or not at all."""
-    with write_atomically(path) as temporary:
-        writer = None
-        for chunk in shop_chunks(config, chunk_events):
-            table = chunk.to_arrow()
-            writer = writer or pq.ParquetWriter(temporary, table.schema)
-            writer.write_table(table)
-        if writer is not None:
-            writer.close()
+    """Stream a shop into one parquet file, a row group per chunk, whole or not at all."""
+    chunks = (chunk.to_arrow() for chunk in shop_chunks(config, chunk_events))
+    first = next(chunks)
+    with write_atomically(path) as temporary, pq.ParquetWriter(temporary, first.schema) as writer:
+        writer.write_table(first)
+        for chunk in chunks:
+            writer.write_table(chunk)
 
 
-def _start_ms(config: ShopConfig) -> int:
-    return int(pl.Series([config.start]).dt.epoch("ms")[0])
+def _trade(
+    shelf: Shelf, crowd: Crowd, config: ShopConfig, n_events: int, sell: Sell | None, rng: np.random.Generator
+) -> pl.DataFrame:
+    """Let a crowd shop until the log has about n_events; items by their row of the shelf."""
+    views, liking = browse(shelf, crowd, round(n_events / EVENTS_PER_VIEW), config.start, config.days, rng)
+    return act(shelf, views, liking, sell, rng)
 
 
-def _sell(log: pl.DataFrame, config: ShopConfig, rng: np.random.Generator) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Sell in the order of time what is there, restock once a week; a purchase of what has run out did not happen.
-
-    log: events sorted by time, item_id = row  ->  the log that happened, and item_id, timestamp, stock after each change
-    """
-    stock = rng.integers(5, 40, config.n_items)
-    supply = rng.integers(1, 12, config.n_items)
-    opening, start = stock.copy(), _start_ms(config) * 1000
-    changes = [(row, start, int(stock[row])) for row in range(config.n_items)]
-    refused, week = [], 0
-    sales = log.with_row_index("row").filter(pl.col(KIND) == PURCHASE)
-    for at, row, item, amount in sales.select(pl.col(TIME).dt.epoch("us"), "row", ITEM, QUANTITY).iter_rows():
-        while (at - start) // WEEK_US > week:
-            week += 1
-            stock = np.minimum(stock + supply, opening)
-            changes += [(i, start + week * WEEK_US, int(stock[i])) for i in range(config.n_items)]
-        if stock[item] < amount:
-            refused.append(row)
-            continue
-        stock[item] -= int(amount)
-        changes.append((item, at, int(stock[item])))
-    happened = log.with_row_index("row").filter(~pl.col("row").is_in(refused)).drop("row")
-    bought = sales.filter(pl.col("row").is_in(refused)).select(SESSION, ITEM)
-    # Nobody reviews what was not sold to them.
-    gone = (pl.col(KIND) == REVIEW) & pl.struct(SESSION, ITEM).is_in(bought.to_struct("refused").implode())
-    table = pl.DataFrame(changes, schema={ITEM: pl.Int64, TIME: pl.Int64, STOCK: pl.Int64}, orient="row")
-    return happened.filter(~gone), table.with_columns(pl.col(TIME).cast(pl.Datetime("us")))
+def _named(table: pl.DataFrame, shelf: Shelf) -> pl.DataFrame:
+    """Call items by their ids instead of their rows."""
+    return table.with_columns(shelf.items[ITEM].gather(table[ITEM]).alias(ITEM))

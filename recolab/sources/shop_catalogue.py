@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -14,85 +15,164 @@ CATEGORIES = ("tea", "coffee", "rice", "pasta", "soap", "lamp", "chair", "shirt"
 BRANDS = ("Alba", "Boreal", "Cedar", "Delta", "Ember", "Fjord", "Grove", "Haven")
 ADJECTIVES = ("plain", "bright", "sturdy", "soft", "travel", "family", "classic", "new")
 N_BANDS = 3  # cheap, middle, dear within a category
-STAY, GO_WITH = 0.5, 0.2  # chance to stay in the category, and to step to one that goes with it; else by taste
+FOLLOW = 0.25  # chance to step to a companion of the item just seen
+STAY, GO_WITH = 0.5, 0.2  # else: to stay in the category, to go to one that goes with it; the rest by taste
+COMPANION_SHARES = np.array([0.6, 0.3, 0.1])  # of an item's three companions
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Shelf:
     """N items sorted by category, with what drives their sale.
 
-    items: the item table    category, band: (N,) int    quality: (N,), mean 0    goes_with: (C, C) rows sum to 1
-    appeal: (N_BANDS, N) chance of an item within its category, for shoppers of each price band
+    items: the item table    category, brand, band: (N,)    quality: (N,), mean 0    goes_with: (C, C) rows sum to 1
+    companions: (N, 3) rows of the items that are looked at after this one, by COMPANION_SHARES
+    appeal: (N_BANDS * brands, N) chance of an item within its category, for shoppers of each style (see `style`)
     """
 
     items: pl.DataFrame
-    category: NDArray[np.int64]
-    band: NDArray[np.int64]
+    category: Ints
+    brand: Ints
+    band: Ints
     quality: Floats
     goes_with: Floats
+    companions: Ints
     appeal: Floats
 
     def __len__(self) -> int:
         return len(self.items)
 
-    def step_law(self, taste: Floats, band: int, last: int | None) -> Floats:
-        """The next viewed item: P(i | u, last) = P(category | u, last) · appeal_band(i | category)  ->  (N,).
+    def step_law(self, taste: Floats, band: int, brand: int, last: int | None) -> Floats:
+        """Give the chance of each item to be viewed next, by a shopper u who has just viewed item j.
 
-        P(c | u, last) = STAY·[c = c_last] + GO_WITH·goes_with[c_last, c] + (1 - STAY - GO_WITH)·taste_u[c]; a session
-        opens by taste alone.    taste: (C,)    last: the row of the item viewed before, None at the start
+        P(i | u, j) = FOLLOW · companion_j(i) + (1 - FOLLOW) · P(c_i | u, c_j) · P(i | c_i, u)
+        P(c | u, b) = STAY · [c = b] + GO_WITH · goes_with[b, c] + (1 - STAY - GO_WITH) · taste_u[c]
+        P(i | c, u) ∝ popularity_i · exp(-|band_i - band_u|) · 2^[brand_i = brand_u]
+        A visit opens by taste alone: P(i | u) = taste_u[c_i] · P(i | c_i, u).
+
+        taste: (C,)    band, brand: what the shopper likes    last: the row of j, None at the start  ->  (N,), sums to 1
         """
-        chance = taste.copy()
-        if last is not None:
-            before = self.category[last]
-            chance = (1 - STAY - GO_WITH) * taste + GO_WITH * self.goes_with[before]
-            chance[before] += STAY
-        law: Floats = chance[self.category] * self.appeal[band]
-        return law
+        within = self.appeal[style(band, brand)]
+        if last is None:
+            return np.asarray(taste[self.category] * within)
+        before = self.category[last]
+        by_category = GO_WITH * self.goes_with[before] + (1 - STAY - GO_WITH) * taste
+        by_category[before] += STAY
+        law = (1 - FOLLOW) * by_category[self.category] * within
+        np.add.at(law, self.companions[last], FOLLOW * COMPANION_SHARES)  # a companion may be there twice
+        return np.asarray(law)
+
+    def liking(self, band: Ints | int, brand: Ints | int, rows: Ints) -> Floats:
+        """Tell how satisfied a shopper is with items: quality_i - |band_i - band_u| + [brand_i = brand_u]  ->  (len,)."""
+        likes_brand = self.brand[rows] == brand
+        return np.asarray(self.quality[rows] - np.abs(self.band[rows] - band) + likes_brand)
+
+    def draw(self, styles: Ints, categories: Ints, rng: np.random.Generator) -> Ints:
+        """Draw an item by P(i | c, u) for each shopper's style and category  ->  (len,) rows."""
+        first = self._first[categories]
+        # The appeals of one category sum to 1, so on the ladder of all of them each takes a stretch of length 1.
+        target = styles * len(CATEGORIES) + categories + rng.random(len(styles))
+        rows = np.searchsorted(self._ladder, target, side="right") - styles * len(self)
+        return np.asarray(np.clip(rows, first, self._first[categories + 1] - 1))  # against rounding at a stretch's end
+
+    @cached_property
+    def _ladder(self) -> Floats:
+        """The appeals of all styles, one after the other, summed up."""
+        return np.cumsum(self.appeal)
+
+    @cached_property
+    def _first(self) -> Ints:
+        """The first row of each category, and the end."""
+        return np.searchsorted(self.category, np.arange(len(CATEGORIES) + 1))
+
+
+def style(band: Ints | int, brand: Ints | int) -> Ints | int:
+    """Number the pairs of a price band and a brand, as in the rows of `Shelf.appeal`."""
+    return band * len(BRANDS) + brand
 
 
 def make_shelf(n_items: int, seed: int) -> Shelf:
-    """Stock a shelf: prices log-normal within a category, popularity a long tail, words that tell what a thing is."""
+    """Stock a shelf: prices log-normal within a category, popularity a long tail, words that tell what a thing is.
+
+    n_items: at least one per category, else ValueError
+    """
+    if n_items < len(CATEGORIES):
+        raise ValueError(f"n_items = {n_items} leaves a category empty; there are {len(CATEGORIES)}, so ask for more")
     rng = np.random.default_rng([seed, 0])
-    category = np.sort(rng.integers(0, len(CATEGORIES), n_items))
+    others = rng.integers(0, len(CATEGORIES), n_items - len(CATEGORIES))
+    category = np.sort(np.concatenate([np.arange(len(CATEGORIES)), others]))
     brand, adjective = rng.integers(0, len(BRANDS), n_items), rng.integers(0, len(ADJECTIVES), n_items)
-    price = np.exp(rng.normal(np.linspace(1, 6, len(CATEGORIES))[category], 0.5)).round(2) + 0.01
-    rank = np.empty(n_items, np.int64)  # the place of an item's price within its category
-    band = np.empty(n_items, np.int64)
-    tail = np.empty(n_items)
-    for c in range(len(CATEGORIES)):
-        mine = np.flatnonzero(category == c)
-        rank[mine] = price[mine].argsort().argsort()
-        band[mine] = rank[mine] * N_BANDS // max(len(mine), 1)
-        tail[mine] = 1 / (1 + rng.permutation(len(mine)))
-    appeal = tail * np.exp(-np.abs(band - np.arange(N_BANDS)[:, None]))
-    total = np.stack([np.bincount(category, row, minlength=len(CATEGORIES)) for row in appeal])
+    price = np.exp(rng.normal(np.linspace(1, 6, len(CATEGORIES))[category], 0.5)).clip(0.01).round(2)
+    size = np.bincount(category)[category]
+    band = _places(price, category) * N_BANDS // size
+    popularity = 1 / (1 + _places(rng.random(n_items), category))  # Zipf's law, in each category
     goes_with = rng.dirichlet(np.full(len(CATEGORIES), 0.3), len(CATEGORIES))
-    return Shelf(
-        _item_table(category, brand, adjective, price),
-        category,
-        band,
-        rng.normal(0, 1, n_items),
-        goes_with,
-        appeal / total[:, category],
+    shelf = Shelf(
+        items=_item_table(category, brand, adjective, price),
+        category=category,
+        brand=brand,
+        band=band,
+        quality=rng.normal(0, 1, n_items),
+        goes_with=goes_with,
+        companions=np.zeros((n_items, len(COMPANION_SHARES)), np.int64),
+        appeal=_appeal(popularity, category, brand, band),
     )
+    return replace(shelf, companions=_choose_companions(shelf, rng))
 
 
-def _item_table(
-    category: NDArray[np.int64], brand: NDArray[np.int64], adjective: NDArray[np.int64], price: Floats
-) -> pl.DataFrame:
-    kind = [CATEGORIES[c] for c in category]
-    maker = [BRANDS[b] for b in brand]
-    manner = [ADJECTIVES[a] for a in adjective]
-    words = list(zip(manner, maker, kind, strict=True))
+def pick(chances: Floats, rng: np.random.Generator) -> Ints:
+    """Draw a column for each row by its chances: (n, C), rows sum to 1  ->  (n,)."""
+    reached = rng.random(len(chances))[:, None] > np.cumsum(chances, axis=1)
+    return np.asarray(np.minimum(reached.sum(axis=1), chances.shape[1] - 1))
+
+
+def _places(value: Floats, category: Ints) -> Ints:
+    """Rank a value within the category, from 0; rows are sorted by category."""
+    order = np.lexsort((value, category))
+    place = np.empty(len(value), np.int64)
+    place[order] = np.arange(len(value)) - np.searchsorted(category, category)
+    return place
+
+
+def _appeal(popularity: Floats, category: Ints, brand: Ints, band: Ints) -> Floats:
+    """P(i | c_i, u) for each style that a shopper may have: (styles, N)."""
+    near = np.exp(-np.abs(band - np.arange(N_BANDS)[:, None]))[:, None, :]
+    liked = np.where(brand == np.arange(len(BRANDS))[:, None], 2.0, 1.0)[None, :, :]
+    weight = (popularity * near * liked).reshape(N_BANDS * len(BRANDS), -1)
+    total = np.stack([np.bincount(category, row) for row in weight])
+    return np.asarray(weight / total[:, category])
+
+
+def _choose_companions(shelf: Shelf, rng: np.random.Generator) -> Ints:
+    """Give each item companions from categories that go with its own: (N, 3) rows."""
+    shape = (len(shelf), len(COMPANION_SHARES))
+    category = pick(np.repeat(shelf.goes_with[shelf.category], shape[1], axis=0), rng)
+    return shelf.draw(rng.integers(0, len(shelf.appeal), len(category)), category, rng).reshape(shape)
+
+
+def _item_table(category: Ints, brand: Ints, adjective: Ints, price: Floats) -> pl.DataFrame:
+    kind = pl.Series(CATEGORIES).gather(category)
+    maker = pl.Series(BRANDS).gather(brand)
+    manner = pl.Series(ADJECTIVES).gather(adjective)
     return pl.DataFrame(
         {
-            ITEM: [f"SKU-{n:06d}" for n in range(len(kind))],
-            TITLE: [f"{m} {k} by {b}" for m, b, k in words],
+            ITEM: "SKU-" + pl.Series(np.arange(len(kind))).cast(pl.String).str.zfill(6),
+            TITLE: manner + " " + kind + " by " + maker,
             CATEGORY: kind,
             BRAND: maker,
             PRICE: price,
-            TEXT: [f"A {m} {k} made by {b}; made for those who like a {m} {k}." for m, b, k in words],
+            TEXT: "A "
+            + manner
+            + " "
+            + kind
+            + " made by "
+            + maker
+            + ", for those who like a "
+            + manner
+            + " "
+            + kind
+            + ".",
         }
     )

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
 
-from recolab.schema import ITEM, KIND, TIME, USER, VALUE, VIEW
+from recolab.schema import DWELL, ITEM, KIND, SESSION, TIME, USER, VALUE, VIEW
 
 BOT_EVENTS = 1_200  # of each bot, within one day
-REASONS = ("missing id", "bad time", "bad value", "unknown item", "duplicate")
+SECONDS_PER_LOOK = 5  # of a bot
+BOT = "bot"
+_EVEN = pl.int_range(pl.len()) % 2 == 0  # spoils every other copy one way, the rest the other way
+_LATER = pl.col(TIME) + timedelta(days=40 * 365)
+_RESET = datetime(1970, 1, 1) + (pl.col(TIME) - pl.col(TIME).dt.truncate("1d"))  # a clock that lost its date
+
+# How a copy of a real event is spoilt, by the reason for which it must go.
+SPOILT = {
+    "missing id": [
+        pl.when(_EVEN).then(None).otherwise(pl.col(USER)).alias(USER),
+        pl.when(_EVEN).then(pl.col(ITEM)).alias(ITEM),
+    ],
+    "bad time": [pl.when(_EVEN).then(_LATER).otherwise(_RESET).alias(TIME)],
+    "bad value": [pl.when(_EVEN).then(float("nan")).otherwise(-1.0).alias(VALUE)],
+    "unknown item": [("GONE-" + pl.col(ITEM)).alias(ITEM)],
+    "duplicate": [],
+}
 
 
 def plant_dirt(
@@ -18,38 +34,30 @@ def plant_dirt(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Mix spoilt copies of real events, exact copies and bots into a clean log, in random order.
 
-    share: spoilt rows by clean row, split evenly over REASONS  ->  the dirty log, and the truth: columns row, reason
+    share: copies by clean row, as many for each reason of SPOILT    first_bot: the first bot's user id
+    ->  the dirty log, and the truth: columns row, reason
     """
-    n = int(len(events) * share / len(REASONS))
-    chosen = rng.permutation(len(events))[: n * len(REASONS)].reshape(len(REASONS), n)
-    spoil = {
-        "missing id": pl.when(pl.int_range(pl.len()) % 2 == 0).then(None).otherwise(pl.col(USER)).alias(USER),
-        "bad time": (pl.col(TIME) + timedelta(days=365 * 40)).alias(TIME),
-        "bad value": pl.when(pl.int_range(pl.len()) % 2 == 0).then(float("nan")).otherwise(-1.0).alias(VALUE),
-        "unknown item": (pl.lit("GONE-") + pl.col(ITEM)).alias(ITEM),
-        "duplicate": pl.col(VALUE),
-    }
-    parts = [events.with_columns(pl.lit("").alias("reason"))]
-    for reason, rows in zip(REASONS, chosen, strict=True):
-        copies = events[rows.tolist()].with_columns(spoil[reason], pl.lit(reason).alias("reason"))
-        if reason == "missing id":  # every other one lacks the item instead
-            lacks = pl.when(pl.col(USER).is_null()).then(pl.col(ITEM)).otherwise(None).alias(ITEM)
-            copies = copies.with_columns(lacks)
-        parts.append(copies)
-    bots = (_bot(events, first_bot + bot, rng) for bot in range(n_bots))
-    parts += [bot.with_columns(pl.lit("bot").alias("reason")) for bot in bots]
+    n = int(len(events) * share / len(SPOILT))
+    chosen = rng.choice(len(events), (len(SPOILT), n), replace=False)
+    parts = [events.with_columns(pl.lit(None, pl.String).alias("reason"))]
+    for (reason, changes), rows in zip(SPOILT.items(), chosen, strict=True):
+        parts.append(events[rows].with_columns(*changes, pl.lit(reason).alias("reason")))
+    parts += [_bot(events, first_bot + bot, rng).with_columns(pl.lit(BOT).alias("reason")) for bot in range(n_bots)]
     whole = pl.concat(parts)
-    whole = whole[rng.permutation(len(whole)).tolist()]
-    truth = whole.select("reason").with_row_index("row").filter(pl.col("reason") != "")
+    whole = whole[rng.permutation(len(whole))]
+    truth = whole.select("reason").with_row_index("row").drop_nulls()
     return whole.drop("reason"), truth
 
 
 def _bot(events: pl.DataFrame, name: int, rng: np.random.Generator) -> pl.DataFrame:
-    """A bot looks at everything within hours of one day, one view every few seconds."""
-    views: pl.DataFrame = events.filter(pl.col(KIND) == VIEW)
-    views = views[rng.integers(0, len(views), BOT_EVENTS).tolist()]
-    day = views[TIME].dt.truncate("1d")[0]
-    clock = pl.Series([day + timedelta(hours=2, seconds=5 * second) for second in range(BOT_EVENTS)])
+    """A bot opens page after page for hours, each in a visit of its own, as it keeps no cookies."""
+    views = events.filter(pl.col(KIND) == VIEW)
+    views = views[rng.integers(0, len(views), BOT_EVENTS)]
+    night = views[TIME].dt.truncate("1d")[0] + timedelta(hours=2)
+    nth = pl.int_range(pl.len())
     return views.with_columns(
-        pl.lit(name).cast(views.schema[USER]).alias(USER), clock.cast(views.schema[TIME]).alias(TIME)
+        pl.lit(name, views.schema[USER]).alias(USER),
+        (night + pl.duration(seconds=SECONDS_PER_LOOK * nth)).cast(views.schema[TIME]).alias(TIME),
+        pl.lit(float(SECONDS_PER_LOOK)).alias(DWELL),
+        (int(events[SESSION].max()) + 1 + (name * BOT_EVENTS + nth)).alias(SESSION),  # type: ignore[arg-type]
     )
