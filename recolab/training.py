@@ -23,7 +23,7 @@ Batches = Callable[[np.random.Generator], Iterable[Any]]
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How long and how fast to learn; patience counts epochs without a better validation score."""
+    """How long and how fast to learn; after more than `patience` epochs in a row without a better validation score it stops."""
 
     epochs: int = 10
     learning_rate: float = 3e-3

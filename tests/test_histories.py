@@ -206,6 +206,9 @@ def test_the_moment_of_the_next_list_can_be_given():
     histories = pack(events, build_catalog(events), as_of=START + timedelta(days=2, hours=12))
     assert histories.ages.tolist() == [2.5]
     assert pack(events, build_catalog(events), as_of=MIDNIGHT + 86_400).ages.tolist() == [1]
+    noon = START + timedelta(days=2, hours=12)
+    for unit in ("us", "ns", "m"):
+        assert pack(events, build_catalog(events), as_of=np.datetime64(noon, unit)).as_of == histories.as_of
 
 
 @pytest.mark.parametrize("unit", ["ms", "us", "ns"])

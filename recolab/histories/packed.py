@@ -151,6 +151,8 @@ def _times(column: pl.Series) -> tuple[pl.Series, bool]:
 
 
 def _moment(as_of: Any) -> int:
+    if isinstance(as_of, np.datetime64):
+        return int(as_of.astype("datetime64[s]").astype(np.int64))
     return int(as_of) if isinstance(as_of, (int, np.integer)) else int(pl.Series([as_of]).dt.epoch("s")[0])
 
 

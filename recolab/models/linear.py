@@ -32,7 +32,7 @@ class Ease:
         had.data[:] = 1
         gram = np.asfortranarray((had.T @ had).toarray())
         gram[np.diag_indices_from(gram)] += self.l2
-        inverse = _invert_in_place(gram)
+        inverse = _invert_in_place(gram).T  # symmetric, and so by rows: sparse products want rows
         diagonal = np.diag(inverse).copy()
         inverse /= -diagonal
         inverse[np.diag_indices_from(inverse)] = 0

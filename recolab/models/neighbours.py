@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.preprocessing import normalize
@@ -23,8 +24,7 @@ def keep_strongest(table: sparse.csr_matrix, k: int) -> sparse.csr_matrix:
     parts = []
     for start in range(0, table.shape[0], BLOCK):
         dense = table[start : start + BLOCK].toarray()
-        best = np.argpartition(-dense, k - 1, axis=1)[:, :k]
-        values = np.take_along_axis(dense, best, 1)
+        values, best = (found.numpy() for found in torch.from_numpy(dense).topk(k, sorted=False))
         rows = np.broadcast_to(np.arange(len(dense))[:, None], best.shape)
         real = values > 0
         parts.append(sparse.csr_matrix((values[real], (rows[real], best[real])), dense.shape, dtype=np.float32))

@@ -17,8 +17,9 @@ from recolab.schema import CART, PURCHASE, REVIEW, VIEW
 PAPER, INK, QUIET, FAINT = "#fbfaf6", "#26282b", "#6d7075", "#e4e1d8"
 BLUE, RED, GREY = "#2b5f94", "#c2452d", "#a8a69f"
 
-# A model keeps its colour in every notebook; a variant ("Popularity, 30 days") has the colour of its family.
+# A model keeps its colour in every notebook; a variant ("Hybrid, seed 7") has the colour of its family.
 MODEL_COLOURS = {
+    "Popularity, last": "#7b8794",
     "Popularity": GREY,
     "Personal frequency": "#d09a2f",
     "Item neighbours": "#4f8f7b",
