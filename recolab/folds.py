@@ -14,7 +14,7 @@ from recolab.lab import write_atomically
 from recolab.schema import TIME
 from recolab.split import SplitError, assert_no_leak, by_time
 
-MONTHS_FROM_DAYS = 180  # a log this long is cut at the first of its months
+MONTHS_FROM_DAYS = 180  # a log this long is cut at the first of a month
 FULL_MONTH_DAYS = 20  # the last month counts when it has run at least so long
 
 
@@ -69,10 +69,12 @@ def make_fold(
     return Fold(cut, catalog, pack(split.past, catalog, cut), split.future)
 
 
-def fold_cuts(events: pl.DataFrame, n: int = 3) -> list[datetime]:
-    """Choose n moments at the end of a log: the first of its last n months, or steps of a tenth where it is short.
+def fold_cuts(events: pl.DataFrame) -> list[datetime]:
+    """Choose three moments at the end of a log: to learn, to check and to test; steps of a tenth where it is short.
 
-    ->  n naive UTC moments in order; the last is for the test  (SplitError where the log is one moment)
+    The test month begins at the last; the month before it, the validation month, begins at the first and is halved by the
+    second, for an order learned lately holds better than one learned from more but older months.
+    ->  naive UTC moments in order  (SplitError where the log is one moment)
     """
     first, last = events[TIME].min(), events[TIME].max()
     if not isinstance(first, datetime) or not isinstance(last, datetime) or first == last:
@@ -80,11 +82,10 @@ def fold_cuts(events: pl.DataFrame, n: int = 3) -> list[datetime]:
             f"the log runs from {first!s} to {last!s}: cuts in time need a log with clock times that goes on"
         )
     if (last - first).days < MONTHS_FROM_DAYS:
-        return [first + (last - first) * (1 - k / 10) for k in range(n, 0, -1)]
-    month = last.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    if (last - month).days < FULL_MONTH_DAYS:
-        month = (month - timedelta(days=1)).replace(day=1)
-    cuts = [month]
-    while len(cuts) < n:
-        cuts.append((cuts[-1] - timedelta(days=1)).replace(day=1))
-    return cuts[::-1]
+        return [first + (last - first) * (1 - k / 10) for k in (3, 2, 1)]
+    test = last.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    if (last - test).days < FULL_MONTH_DAYS:
+        test = (test - timedelta(days=1)).replace(day=1)
+    learn = (test - timedelta(days=1)).replace(day=1)
+    check = learn + timedelta(days=(test - learn).days // 2)
+    return [learn, check, test]

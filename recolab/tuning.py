@@ -27,13 +27,15 @@ def tune(
 ) -> tuple[dict[str, dict[str, Any]], pl.DataFrame]:
     """Search a model's few knobs with optuna; a space of at most `trials` points is searched whole.
 
-    make: called with the knobs    space: knob -> its values    histories: to fit on, once a trial    tasks: validation
+    make: called with the knobs    space: knob -> its values, the likeliest first    histories: to fit on, once a trial    tasks: validation
     questions, each answered by every trial  ->  task name -> the best knobs for it, and a table of all trials
     """
     size = math.prod(len(values) for values in space.values())
     sampler = optuna.samplers.GridSampler(space, seed=seed) if size <= trials else optuna.samplers.TPESampler(seed=seed)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(directions=["maximize"] * len(tasks), sampler=sampler)
+    if size > trials:  # a search that sees little of a space begins at its first corner, where we expect the best
+        study.enqueue_trial({name: values[0] for name, values in space.items()})
 
     def worth(trial: optuna.Trial) -> list[float]:
         knobs = {name: trial.suggest_categorical(name, list(values)) for name, values in space.items()}

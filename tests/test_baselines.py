@@ -60,6 +60,8 @@ def test_personal_frequency_sums_ones_own_events_and_leaves_the_rest_to_populari
     rows = [("a", 1, 10), ("a", 1, 0), ("a", 2, 5), ("b", 3, 5), ("b", 3, 6), ("b", 4, 7)]
     histories, catalog = world(rows)
     assert best(PersonalFrequency().fit(histories, catalog), histories, catalog) == [1, 2, 3, 4]
+    first, second = PersonalFrequency(half_life_visits=1).fit(histories, catalog).score(histories)[0, 1:3]
+    assert first / second == pytest.approx((1 + 1 / 4) / (1 / 2), abs=1e-4)
     scores = PersonalFrequency(half_life_days=5).fit(histories, catalog).score(histories)
     assert scores[0, 1:] == pytest.approx([5 + 5 / 4, 5 / 2, 0, 0], abs=1e-5)
     viewed, catalog = world(rows, kind=VIEW)

@@ -13,16 +13,17 @@ def days(n):
     return log([(1, 1, day) for day in range(n)])
 
 
-def test_a_year_is_cut_at_the_first_of_its_last_months():
-    assert fold_cuts(days(366)) == [datetime(2024, 10, 1), datetime(2024, 11, 1), datetime(2024, 12, 1)]
+def test_a_year_is_cut_at_its_last_month_and_twice_in_the_month_before():
+    assert fold_cuts(days(366)) == [datetime(2024, 11, 1), datetime(2024, 11, 16), datetime(2024, 12, 1)]
 
 
 def test_a_month_that_has_hardly_begun_does_not_count():
-    assert fold_cuts(days(340), n=1) == [datetime(2024, 11, 1)]  # it ends on 5 December
+    learn, check, test = fold_cuts(days(340))  # it ends on 5 December
+    assert (learn, check, test) == (datetime(2024, 10, 1), datetime(2024, 10, 16), datetime(2024, 11, 1))
 
 
 def test_a_short_log_is_cut_in_tenths():
-    assert fold_cuts(days(11), n=2) == [datetime(2024, 1, 9), datetime(2024, 1, 10)]
+    assert fold_cuts(days(11)) == [datetime(2024, 1, 8), datetime(2024, 1, 9), datetime(2024, 1, 10)]
 
 
 def test_a_log_of_one_moment_or_of_positions_is_refused():

@@ -57,9 +57,40 @@ def test_facts_by_hand():
     assert facts["item_days_since"].tolist() == [2, 2]
     assert facts["item_gap_days"][0] == 4
     assert np.isnan(facts["item_gap_days"][1])
-    np.testing.assert_allclose(facts["item_decay_30"], [2 ** (-6 / 30) + 2 ** (-2 / 30), 2 ** (-2 / 30)], rtol=1e-6)
+    assert facts["item_visits_since"].tolist() == [0, 0]
+    assert facts["item_gap_visits"][0] == 1
+    assert facts["item_gap_spread"][0] == 0  # one gap differs from nothing
+    assert facts["item_due"][0] == 2 / 4
+    np.testing.assert_allclose(facts["item_decay_7"], [1 + 2 ** (-1 / 7), 1], rtol=1e-6)
     assert facts["user_visits"].tolist() == [2, 2]
+    assert facts["user_gap_days"].tolist() == [4, 4]
+    np.testing.assert_allclose(facts["user_variety"], [2 / 3, 2 / 3], rtol=1e-6)
     assert np.isnan(facts["category_count"]).all()  # no category is known
+
+
+def test_two_goods_of_one_category_in_one_visit_are_one_meeting():
+    events = log([(1, 10, 0), (1, 20, 0), (1, 10, 3), (2, 30, 3)])
+    catalog = build_catalog(events, pl.DataFrame({ITEM: [10, 20, 30], CATEGORY: ["fruit", "fruit", None]}))
+    histories = pack(events, catalog, START + timedelta(days=5))
+    owners, rows = np.array([0, 0, 1, 1]), catalog.rows([10, 20, 10, 30]).astype(np.int64)
+    facts = personal_features(histories, catalog, owners, rows)
+    np.testing.assert_equal(facts["category_count"], np.array([2, 2, np.nan, np.nan], np.float32))
+    np.testing.assert_equal(facts["item_count"], np.array([2, 1, np.nan, 1], np.float32))
+    np.testing.assert_equal(facts["item_days_since"], np.array([2, 5, np.nan, 2], np.float32))
+
+
+def test_what_everybody_does_by_hand():
+    events = log([(1, 10, 0), (1, 10, 10), (2, 10, 0), (2, 10, 40), (3, 10, 39), (3, 20, 39)])
+    catalog = build_catalog(events)
+    facts = rerank.item_features(pack(events, catalog, START + timedelta(days=41)), catalog)
+    row = int(catalog.rows([10])[0])
+    assert facts["all_item_events"][row] == pytest.approx(np.log1p(5))
+    assert facts["all_item_events_28_days"][row] == pytest.approx(np.log1p(2))
+    assert facts["all_item_trend"][row] == pytest.approx(np.log1p(2) - np.log1p(2 / 4))
+    assert facts["all_item_rebuy_share"][row] == pytest.approx(2 / 3)
+    assert facts["all_item_soon_again"][row] == pytest.approx(1 / 5)
+    assert facts["all_item_usual_gap_days"][row] == pytest.approx(25)
+    assert np.isnan(facts["all_item_usual_gap_days"][catalog.rows([20])[0]])
 
 
 @pytest.mark.parametrize("ranker", [rerank.LinearBlend(), rerank.BoostedRanker(rounds=40)], ids=["line", "trees"])

@@ -21,6 +21,7 @@ def test_a_large_space_gets_as_many_trials_as_are_paid_for():
     space = {"half_life_days": list(range(1, 200))}
     _, trials = tune(PersonalFrequency, space, HISTORIES, [TASK], trials=4)
     assert len(trials) == 4
+    assert trials["half_life_days"][0] == 1  # the first value is the first to be tried
 
 
 def test_a_model_with_nothing_to_turn_is_tried_once():

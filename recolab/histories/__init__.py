@@ -8,6 +8,7 @@ from recolab.histories.batches import (
     newest_window,
     next_visits,
     visits,
+    visits_ago,
 )
 from recolab.histories.catalog import PAD, Catalog, build_catalog, load_catalog
 from recolab.histories.packed import SECONDS_PER_DAY, Histories, load_histories, pack
@@ -28,4 +29,5 @@ __all__ = [
     "next_visits",
     "pack",
     "visits",
+    "visits_ago",
 ]

@@ -48,6 +48,14 @@ def visits(histories: Histories) -> Visits:
     return Visits(np.append(starts, len(fresh)), np.searchsorted(starts, histories.offsets))
 
 
+def visits_ago(histories: Histories) -> Ints:
+    """Count the visits that came after each event, in its own history: (E,), 0 for the newest."""
+    visited = visits(histories)
+    per_history = np.diff(visited.offsets)
+    ago = np.repeat(visited.offsets[1:], per_history) - 1 - np.arange(len(visited.starts) - 1)
+    return np.repeat(ago, np.diff(visited.starts))
+
+
 def newest_window(visited: Visits, max_len: int) -> Ints:
     """Take the newest visits of each history: (B, 2) first and one past the last visit."""
     ends = visited.offsets[1:]

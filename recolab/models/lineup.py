@@ -23,17 +23,17 @@ BASELINES: dict[str, Callable[..., Recommender]] = {
     "SVD (Surprise)": SurpriseSvd,
     "Content": Content,
 }
-# What a notebook searches for each; an empty space has nothing to turn.
+# What a notebook searches for each, the likeliest value first; an empty space has nothing to turn.
 SPACES: dict[str, dict[str, list[Any]]] = {
     "Popularity": {},
-    "Popularity, last days": {"last_days": [7, 14, 28, 56]},
-    "Personal frequency": {"half_life_days": [20, 40, 60, 90, 120, 180, 240, 365]},
-    "Item neighbours": {"half_life_days": [15, 60, 240], "k": [50, 200]},
-    "Transitions": {"half_life_days": [15, 30, 60, 120], "damping": [0.3, 0.5, 0.7], "reach": [3, 5]},
-    "User neighbours": {"half_life_days": [30, 60, 120, 240], "k": [50, 100, 200, 400]},
-    "EASE": {"l2": [200.0, 500.0, 1000.0, 2000.0], "half_life_days": [60, 120, 240]},
-    "SVD (Surprise)": {"n_factors": [16, 64], "epochs": [10, 20]},
-    "Content": {"half_life_days": [3, 10, 30, 120], "words": ["count", "tfidf"]},
+    "Popularity, last days": {"last_days": [14, 7, 28, 56]},
+    "Personal frequency": {"half_life_visits": [23, 10, 16, 35, 50, None], "half_life_days": [None, 60, 120, 240]},
+    "Item neighbours": {"half_life_days": [60, 15, 240], "k": [200, 50]},
+    "Transitions": {"half_life_days": [30, 15, 60, 120], "damping": [0.3, 0.5, 0.7], "reach": [5, 3]},
+    "User neighbours": {"half_life_days": [60, 30, 120, 240], "k": [100, 50, 200, 400]},
+    "EASE": {"l2": [500.0, 200.0, 1000.0, 2000.0], "half_life_days": [60, 120, 240]},
+    "SVD (Surprise)": {"n_factors": [16, 64], "epochs": [20, 10]},
+    "Content": {"half_life_days": [30, 3, 10, 120], "words": ["tfidf", "count"]},
 }
 
 

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from recolab.histories import PAD, Catalog, Histories
+from recolab.histories import PAD, Catalog, Histories, visits_ago
 
 
 class Popularity:
@@ -36,11 +36,16 @@ class PersonalFrequency:
     """What the user had most often, an event counting half as much every half-life; popularity orders the rest.
 
     The baseline to beat where people buy the same things again (Li et al. 2023, "A next basket recommendation
-    reality check").
+    reality check"). Half-lives run in days, in the user's own visits, or both; None forgets nothing.
     """
 
-    def __init__(self, half_life_days: float | None = None, name: str = "Personal frequency") -> None:
-        self.half_life_days, self.name = half_life_days, name
+    def __init__(
+        self,
+        half_life_days: float | None = None,
+        half_life_visits: float | None = None,
+        name: str = "Personal frequency",
+    ) -> None:
+        self.half_life_days, self.half_life_visits, self.name = half_life_days, half_life_visits, name
 
     def fit(self, histories: Histories, catalog: Catalog) -> Self:
         """Remember popularity; the personal part is read from the histories at score time."""
@@ -51,6 +56,8 @@ class PersonalFrequency:
     def score(self, histories: Histories) -> NDArray[np.float32]:
         """Sum decayed event weights: B histories -> (B, N)."""
         weights = histories.weights(self.half_life_days)
+        if self.half_life_visits is not None:
+            weights = weights * np.exp2(-visits_ago(histories) / np.float32(self.half_life_visits))
         scores: NDArray[np.float32] = histories.matrix(len(self.popularity), weights).toarray()
         scores += self.popularity
         scores[:, PAD] = -np.inf

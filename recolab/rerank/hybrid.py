@@ -47,7 +47,7 @@ class Hybrid:
         task = Task("asked", histories, nothing, self.catalog, self.allow_repeats)
         found = propose(self.models, task, self.everybody, self.n_candidates, self.allowed)
         ranked = self.ranker.rank(found)
-        popularity = self.everybody["item_events"]
+        popularity = self.everybody["all_item_events"]
         below = ranked.min(initial=0) - 1
         scores = np.tile(below - 1 + popularity / (popularity.max(initial=1) + 1), (len(histories), 1))
         scores[found.owners, found.rows] = ranked
