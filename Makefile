@@ -9,11 +9,12 @@ READY := $(VENV)/.ready
 DATA ?=
 EVENTS ?=
 RUN ?=
-
+# Which of benchmarks/ to run.
+NAME ?= complete_journey
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help report test lab pins
+.PHONY: help report test lab benchmark pins
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):[^#]*## */  make \1\t/' | expand -t 18
@@ -31,6 +32,9 @@ test: $(READY)  ## lint, types, floors, tests, and every notebook on tiny sizes
 
 lab: $(READY)  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
+
+benchmark: $(READY)  ## measure one claim anew: NAME=complete_journey (half an hour), prepare, histories
+	@$(BIN)/python -m benchmarks.$(NAME)
 
 pins: $(READY)  ## write constraints.txt anew from .venv
 	@{ head -1 constraints.txt; $(BIN)/pip freeze --exclude-editable | grep -E '^[A-Za-z0-9_.-]+==' | sed 's/+cpu$$//'; } > $(VENV)/pins

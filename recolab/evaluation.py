@@ -108,6 +108,7 @@ def compare(
 ) -> dict[str, float]:
     """Say by how much one model is better on the same users: paired bootstrap of the relative difference of means.
 
+    A user with several rows (one a cut) is drawn with all of them, for one household's visits are no independent sample.
     ->  lift, low, high in percent of the champion's mean; better = share of resamples in which the challenger wins
     """
     a, b = (_values(judged, model, metric) for model in (challenger, champion))
@@ -139,7 +140,8 @@ def slices(n: int) -> list[NDArray[np.int64]]:
 
 
 def _values(judged: pl.DataFrame, model: str, metric: str) -> NDArray[np.float64]:
-    values = judged.filter(pl.col("model") == model).sort("user")[metric].to_numpy()
-    if len(values) == 0:
+    """Sum a metric over each user's rows: (users,), in the users' order."""
+    one = judged.filter(pl.col("model") == model)
+    if len(one) == 0:
         raise ValueError(f"{model!r} was not judged; there are {judged['model'].unique().sort().to_list()}")
-    return values
+    return one.group_by("user").agg(pl.col(metric).sum()).sort("user")[metric].to_numpy()

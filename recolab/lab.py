@@ -141,6 +141,17 @@ class Lab:
             case _:
                 raise _unknown_suffix(path)
 
+    @staticmethod
+    def measured(name: str) -> pl.DataFrame | None:
+        """Read the stamped table that `make benchmark` left in benchmarks/, and say how old it is; None without one."""
+        path = project_root() / "benchmarks" / f"{name}.csv"
+        if not path.exists():
+            print(f"{path.name} is not there: `make benchmark NAME={name}` measures it")
+            return None
+        table = pl.read_csv(path)
+        print(f"benchmarks/{path.name}, measured {table['measured'][0]} at commit {table['commit'][0]}")
+        return table.drop("measured", "commit")
+
     def need(self, name: str) -> Path:
         """Name a file of this run that must be there; raises FileNotFoundError that names the notebook to run first."""
         path = self.artefact(name)

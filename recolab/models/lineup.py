@@ -47,3 +47,13 @@ def baselines(settings: Mapping[str, Mapping[str, Any]] | None = None) -> list[R
             knobs = {"last_days": 28} | knobs
         made.append(make(name=name, **knobs))
     return made
+
+
+def hybrid_members(settings: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[Recommender]:
+    """Make the baselines whose opinions a hybrid hears, not fitted yet: task name -> name -> settings.
+
+    Habits are set as they serve the next visit, all others as they serve what is new. Left out: the two that add nothing
+    once the others speak (all-time popularity, item neighbours).
+    """
+    chosen = dict(settings["new items only"]) | {"Personal frequency": settings["next visit"]["Personal frequency"]}
+    return [model for model in baselines(chosen) if model.name not in ("Popularity", "Item neighbours")]
