@@ -48,4 +48,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]'
 	@touch $@
 
-export DATA EVENTS RUN
+# Threads that wait shall give their core away: spinning, training is three times slower beside any other busy program.
+OMP_WAIT_POLICY ?= passive
+
+export DATA EVENTS RUN OMP_WAIT_POLICY

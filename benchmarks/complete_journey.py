@@ -23,7 +23,7 @@ from recolab.models.transformer import Transformer, TransformerConfig
 from recolab.training import TrainConfig
 
 SEEDS = (7, 8, 9)
-TEST_WEEKS = 4  # cuts a week apart, from the test cut on: a shop that refits every week
+TEST_WEEKS = 3  # cuts a week apart, from the test cut on: a shop that refits every week
 EPOCHS = 6
 
 

@@ -27,7 +27,7 @@ BASELINES: dict[str, Callable[..., Recommender]] = {
 SPACES: dict[str, dict[str, list[Any]]] = {
     "Popularity": {},
     "Popularity, last days": {"last_days": [14, 7, 28, 56]},
-    "Personal frequency": {"half_life_visits": [23, 10, 16, 35, 50, None], "half_life_days": [None, 60, 120, 240]},
+    "Personal frequency": {"half_life_visits": [23, 10, 16, 35, 50, None], "half_life_days": [240, None, 120, 60]},
     "Item neighbours": {"half_life_days": [60, 15, 240], "k": [200, 50]},
     "Transitions": {"half_life_days": [30, 15, 60, 120], "damping": [0.3, 0.5, 0.7], "reach": [5, 3]},
     "User neighbours": {"half_life_days": [60, 30, 120, 240], "k": [100, 50, 200, 400]},

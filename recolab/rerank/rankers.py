@@ -63,7 +63,7 @@ class LinearBlend:
 class BoostedRanker:
     """Boosted trees under LambdaMART's loss (Burges 2010), on opinions and on what is known of user and item."""
 
-    def __init__(self, rounds: int = 120, leaves: int = 15, seed: int = 7, name: str = "Hybrid") -> None:
+    def __init__(self, rounds: int = 150, leaves: int = 15, seed: int = 7, name: str = "Hybrid") -> None:
         self.rounds, self.leaves, self.seed, self.name = rounds, leaves, seed, name
 
     def fit(self, candidates: Candidates) -> Self:
