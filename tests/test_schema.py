@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-import shutil
 import time
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,25 +32,6 @@ from recolab.schema import (
 )
 
 NOON = datetime(2024, 1, 1, 12)
-
-
-@pytest.fixture(scope="module")
-def spark() -> Iterator[Any]:
-    """One local Spark, silent and in UTC."""
-    if shutil.which("java") is None:
-        pytest.skip("Spark needs Java (17 or newer), which is not installed here")
-    sql = pytest.importorskip("pyspark.sql", reason="Spark comes with: pip install recolab[spark]")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # PySpark remarks on pandas 3, which is no concern of these tests
-        builder = sql.SparkSession.builder.master("local[1]").appName("recolab schema tests")
-        for name in ("spark.ui.enabled", "spark.ui.showConsoleProgress"):
-            builder = builder.config(name, "false")
-        for name in ("spark.driver.bindAddress", "spark.driver.host"):
-            builder = builder.config(name, "127.0.0.1")
-        session = builder.config("spark.sql.session.timeZone", "UTC").config("spark.log.level", "ERROR").getOrCreate()
-        logging.getLogger("py4j").setLevel(logging.ERROR)
-        yield session
-        session.stop()
 
 
 @pytest.fixture(params=["polars", "pandas", "polars lazy", "duckdb"])
@@ -212,6 +190,7 @@ def test_a_time_zone_is_refused_with_the_words_that_remove_it() -> None:
     check_events(relation.project("* REPLACE (timestamp AT TIME ZONE 'UTC' AS timestamp)"))
 
 
+@pytest.mark.xdist_group("spark")
 def test_spark_is_judged_as_the_others_are(spark: Any, tmp_path: Path) -> None:
     from pyspark.sql.functions import to_utc_timestamp  # noqa: PLC0415
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -57,13 +58,16 @@ def read_stamp(path: Path) -> Stamp | None:
 def fingerprint(notebook: Path, parameters: dict[str, Any], package: str, before: list[Stamp]) -> str:
     """Name by one hash all that a notebook's outcome hangs on.
 
+    The tables of benchmarks/ that the notebook reads count too.
     package: `package_fingerprint()`    before: the stamps of the earlier notebooks; those that left artefacts count
     """
     cells = [(cell.cell_type, cell.source) for cell in nbformat.read(notebook, as_version=4).cells]
+    asked = re.findall(r'measured\("(\w+)"\)', "\n".join(source for _, source in cells))
+    tables = [table.read_text() for name in asked if (table := project_root() / "benchmarks" / f"{name}.csv").exists()]
     log = Path(parameters.get("EVENTS") or "")
     file = [log.stat().st_size, log.stat().st_mtime_ns] if log.is_file() else []
     upstream = [stamp.fingerprint for stamp in before if stamp.artefacts]
-    return _hash(json.dumps([cells, parameters, file, package, upstream], sort_keys=True, default=str).encode())
+    return _hash(json.dumps([cells, tables, parameters, file, package, upstream], sort_keys=True, default=str).encode())
 
 
 def package_fingerprint(package: Path | None = None) -> str:
