@@ -36,11 +36,6 @@ def folds_of(lab) -> Iterator[Fold]:
         yield make_fold(events, items, cut, end)
 
 
-def asked(fold: Fold) -> list[Task]:
-    """Both questions."""
-    return [fold.task(allow_repeats=repeats) for repeats in (True, False)]
-
-
 def by_household(judged: pl.DataFrame, task: Task, fold: Fold, seed: int | None) -> pl.DataFrame:
     """Replace the place in the task by the household, and say which cut, question and seed this was."""
     households = pl.Series([str(user) for user in task.histories.users])
@@ -49,46 +44,54 @@ def by_household(judged: pl.DataFrame, task: Task, fold: Fold, seed: int | None)
 
 
 def measure(lab) -> pl.DataFrame:
-    """Judge every single model and both rankers, for every seed, on every test cut."""
+    """Judge every single model, and each seed's hybrid, on every test cut: it is chosen and learned before the first."""
     settings = lab.load("settings.json")
-    known: dict[tuple[int, str], list[rerank.Candidates]] = {}
+    learned: dict[tuple[int, str], list[rerank.Candidates]] = {}
+    hybrids: dict[tuple[int, str], rerank.Ranker] = {}
     results = []
     for number, fold in enumerate(folds_of(lab)):
         print(f"cut {fold.cut:%Y-%m-%d}", file=sys.stderr, flush=True)
         members = [model.fit(fold.histories, fold.catalog) for model in hybrid_members(settings)]
-        if number >= 2:
-            for task in asked(fold):
-                singles = [model.fit(fold.histories, fold.catalog) for model in baselines(settings[task.name])]
-                results.append(by_household(judge(singles, task), task, fold, None))
         facts = rerank.item_features(fold.histories, fold.catalog)
+        tasks = [fold.task(allow_repeats=repeats) for repeats in (True, False)]
+        for task in tasks if number >= 2 else []:
+            singles = [model.fit(fold.histories, fold.catalog) for model in baselines(settings[task.name])]
+            results.append(by_household(judge(singles, task), task, fold, None))
         for seed in SEEDS:
             training = TrainConfig(epochs=EPOCHS, seed=seed, progress=False)
             transformer = Transformer(TransformerConfig(), training).fit(fold.histories, fold.catalog)
-            for task in asked(fold):
-                found = rerank.propose([*members, transformer], task, facts)
+            for task in tasks:
+                found, case = rerank.propose([*members, transformer], task, facts), (seed, task.name)
                 if number < 2:
-                    known.setdefault((seed, task.name), []).append(found)
-                    continue
-                before = rerank.join_candidates(known[seed, task.name])
-                rankers = [rerank.LinearBlend().fit(before), rerank.BoostedRanker(seed=seed).fit(before)]
-                tables = [judge([transformer], task), *(rerank.judge_ranker(r, found, task) for r in rankers)]
-                results.append(by_household(pl.concat(tables), task, fold, seed))
+                    learned.setdefault(case, []).append(found)
+                if number == 1:
+                    hybrids[case] = settled(learned.pop(case), task, seed)
+                if number >= 2:
+                    both = [judge([transformer], task), rerank.judge_ranker(hybrids[case], found, task)]
+                    results.append(by_household(pl.concat(both), task, fold, seed))
     return pl.concat(results)
 
 
+def settled(cuts: list[rerank.Candidates], check: Task, seed: int) -> rerank.Ranker:
+    """Choose the ranker by learning at the first cut and looking at the second, then learn it again from both."""
+    ranker, scores = rerank.choose_ranker(rerank.contenders(seed=seed), *cuts, check)
+    print(f"{check.name}, seed {seed}: {ranker.name} of {scores}", file=sys.stderr, flush=True)
+    ranker.name = "Hybrid"
+    return ranker.fit(rerank.join_candidates(cuts))
+
+
 def lifts(judged: pl.DataFrame) -> pl.DataFrame:
-    """Compare each seed's rankers with the best of all single models, the seed's own Transformer included."""
+    """Compare each seed's hybrid with the best of all single models, the seed's own Transformer included."""
     rows = []
     for task in judged["task"].unique(maintain_order=True):
         for seed in SEEDS:
             one = judged.filter((pl.col("task") == task) & (pl.col("seed").is_null() | (pl.col("seed") == seed)))
             means = one.group_by("model").agg(pl.col("ndcg@10").mean()).sort("ndcg@10", descending=True)
             score = dict(means.iter_rows())
-            best = next(model for model in score if model not in ("Blend", "Hybrid"))
-            for model in ("Blend", "Hybrid"):
-                lift = compare(one, model, best, np.random.default_rng(0))
-                row = {"task": task, "model": model, "seed": seed, "over": best}
-                rows.append(row | {"ndcg@10": score[model], "ndcg@10 of it": score[best]} | lift)
+            best = next(model for model in score if model != "Hybrid")
+            lift = compare(one, "Hybrid", best, np.random.default_rng(0))
+            row = {"task": task, "model": "Hybrid", "seed": seed, "over": best}
+            rows.append(row | {"ndcg@10": score["Hybrid"], "ndcg@10 of it": score[best]} | lift)
     return pl.DataFrame(rows)
 
 

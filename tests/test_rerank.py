@@ -93,7 +93,7 @@ def test_what_everybody_does_by_hand():
     assert np.isnan(facts["all_item_usual_gap_days"][catalog.rows([20])[0]])
 
 
-@pytest.mark.parametrize("ranker", [rerank.LinearBlend(), rerank.BoostedRanker(rounds=40)], ids=["line", "trees"])
+@pytest.mark.parametrize("ranker", rerank.contenders(rounds=40), ids=lambda ranker: ranker.name)
 def test_a_ranker_learns_whom_to_believe(ranker):
     found = rerank.propose(MODELS, TASK, FACTS, n=10)
     learned = rerank.judge_ranker(ranker.fit(found), found, TASK)["ndcg@10"].mean()
@@ -101,6 +101,35 @@ def test_a_ranker_learns_whom_to_believe(ranker):
     in_stock = np.mean([item != 4 for item in WANTED[ITEM]])
     assert learned > 0.9 * in_stock
     assert learned > popular + 0.2
+
+
+class Says:
+    """A ranker that learned nothing and says what it was made to say."""
+
+    def __init__(self, name, said):
+        self.name, self.said = name, np.asarray(said, np.float32)
+
+    def fit(self, candidates):
+        return self
+
+    def rank(self, candidates):
+        return self.said
+
+
+def test_a_sum_hears_every_ranker_alike_whatever_its_unit():
+    """By hand: two lists of two; a list of one opinion, or of one candidate, says nothing."""
+    owners = np.array([0, 0, 1, 1, 2])
+    found = rerank.Candidates(owners, np.array([1, 2, 1, 2, 3]), np.zeros((5, 0), np.float32), [], np.zeros(5, bool))
+    loud, low = Says("loud", [1000, 3000, 5, 5, 7]), Says("low", [0.02, 0.01, 0.1, 0.3, 0.5])
+    np.testing.assert_allclose(rerank.RankerSum([loud, low]).rank(found), [0, 0, -1, 1, 0], atol=1e-5)
+
+
+def test_validation_chooses_the_ranker():
+    found = rerank.propose(MODELS, TASK, FACTS, n=10)
+    good, bad = Says("good", found.wanted), Says("bad", ~found.wanted)
+    ranker, scores = rerank.choose_ranker([bad, good], found, found, TASK)
+    assert ranker is good
+    assert scores == {r.name: rerank.judge_ranker(r, found, TASK)["ndcg@10"].mean() for r in (bad, good)}
 
 
 def test_the_line_says_that_it_believes_frequency():

@@ -3,7 +3,15 @@
 from recolab.rerank.candidates import Candidates, join_candidates, propose, without_opinion
 from recolab.rerank.features import item_features
 from recolab.rerank.hybrid import Hybrid
-from recolab.rerank.rankers import BoostedRanker, LinearBlend, Ranker, judge_ranker
+from recolab.rerank.rankers import (
+    BoostedRanker,
+    LinearBlend,
+    Ranker,
+    RankerSum,
+    choose_ranker,
+    contenders,
+    judge_ranker,
+)
 from recolab.rerank.rules import Rules, allowed_items
 
 __all__ = [
@@ -12,8 +20,11 @@ __all__ = [
     "Hybrid",
     "LinearBlend",
     "Ranker",
+    "RankerSum",
     "Rules",
     "allowed_items",
+    "choose_ranker",
+    "contenders",
     "item_features",
     "join_candidates",
     "judge_ranker",

@@ -95,15 +95,19 @@ def _propose_some(
     return Candidates(which[owners], rows, np.stack(list(columns.values()), 1), list(columns), wanted)
 
 
-def _opinion(name: str, scores: NDArray[np.float32], owners: NDArray[np.int64]) -> Columns:
-    """Make one model's scores comparable between users: (M,) scores of pairs sorted by owner -> score and rank columns."""
+def standardised(scores: NDArray[np.float32], owners: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Make scores comparable between users: (M,) of pairs sorted by owner -> in standard deviations from their mean."""
     _, start, count = np.unique(owners, return_index=True, return_counts=True)
     mean = np.repeat(np.add.reduceat(scores, start) / count, count)
     spread = np.repeat(np.sqrt(np.add.reduceat((scores - mean) ** 2, start) / count), count)
+    units: NDArray[np.float32] = ((scores - mean) / np.maximum(spread, 1e-9)).astype(np.float32)
+    return units
+
+
+def _opinion(name: str, scores: NDArray[np.float32], owners: NDArray[np.int64]) -> Columns:
+    """Tell one model's opinion twice: (M,) scores of pairs sorted by owner -> score and rank columns."""
+    _, start, count = np.unique(owners, return_index=True, return_counts=True)
     order = np.lexsort((-scores, owners))
     place = np.empty(len(scores))
     place[order] = np.arange(len(scores)) - np.repeat(start, count)
-    return {
-        f"{name} score": ((scores - mean) / np.maximum(spread, 1e-9)).astype(np.float32),
-        f"{name} rank": np.log2(place + 2).astype(np.float32),
-    }
+    return {f"{name} score": standardised(scores, owners), f"{name} rank": np.log2(place + 2).astype(np.float32)}

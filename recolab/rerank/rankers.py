@@ -1,7 +1,8 @@
-"""Two ways to weigh opinions: a line that anyone can read, and trees that also see when each opinion counts."""
+"""Ways to weigh opinions: a line that anyone can read, trees that also see when each opinion counts, and both."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, Self
 
 import lightgbm
@@ -13,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 
 from recolab.evaluation import K, Task, slices
 from recolab.metrics import hits_table
-from recolab.rerank.candidates import Candidates
+from recolab.rerank.candidates import Candidates, standardised
 
 
 class Ranker(Protocol):
@@ -26,9 +27,6 @@ class Ranker(Protocol):
 
     def rank(self, candidates: Candidates) -> NDArray[np.float32]:
         """Score candidates, larger is better: (M,)."""
-
-    def weights(self) -> pl.DataFrame:
-        """Say what it listens to: columns name, weight."""
 
 
 class LinearBlend:
@@ -63,7 +61,7 @@ class LinearBlend:
 class BoostedRanker:
     """Boosted trees under LambdaMART's loss (Burges 2010), on opinions and on what is known of user and item."""
 
-    def __init__(self, rounds: int = 150, leaves: int = 15, seed: int = 7, name: str = "Hybrid") -> None:
+    def __init__(self, rounds: int = 150, leaves: int = 15, seed: int = 7, name: str = "Trees") -> None:
         self.rounds, self.leaves, self.seed, self.name = rounds, leaves, seed, name
 
     def fit(self, candidates: Candidates) -> Self:
@@ -106,6 +104,39 @@ class BoostedRanker:
         gain = self.trees.feature_importance("gain")
         table = pl.DataFrame({"name": self.names, "weight": gain / max(gain.sum(), 1e-12)})
         return table.sort("weight", descending=True)
+
+
+class RankerSum:
+    """Several rankers, each heard equally: their scores in standard deviations over each list, added up."""
+
+    def __init__(self, rankers: Sequence[Ranker], name: str = "Blend and trees") -> None:
+        self.rankers, self.name = rankers, name
+
+    def fit(self, candidates: Candidates) -> Self:
+        """Fit every ranker on the same candidates."""
+        for ranker in self.rankers:
+            ranker.fit(candidates)
+        return self
+
+    def rank(self, candidates: Candidates) -> NDArray[np.float32]:
+        """Add up what the rankers say: (M,)."""
+        voices = [standardised(ranker.rank(candidates), candidates.owners) for ranker in self.rankers]
+        total: NDArray[np.float32] = np.sum(voices, 0, dtype=np.float32)
+        return total
+
+
+def contenders(rounds: int = 150, seed: int = 7) -> list[Ranker]:
+    """Name the rankers among which validation decides, the simplest first; not fitted yet."""
+    both = RankerSum([LinearBlend(), BoostedRanker(rounds, seed=seed)])
+    return [LinearBlend(), BoostedRanker(rounds, seed=seed), both]
+
+
+def choose_ranker(
+    rankers: Sequence[Ranker], learn: Candidates, check: Candidates, task: Task, metric: str = f"ndcg@{K}"
+) -> tuple[Ranker, dict[str, float]]:
+    """Fit every ranker at one cut and take the best at the next: task is what `check` answers  ->  it, and all scores."""
+    judged = [judge_ranker(ranker.fit(learn), check, task)[metric].to_numpy().mean() for ranker in rankers]
+    return rankers[int(np.argmax(judged))], {r.name: float(j) for r, j in zip(rankers, judged, strict=True)}
 
 
 def judge_ranker(ranker: Ranker, candidates: Candidates, task: Task) -> pl.DataFrame:
