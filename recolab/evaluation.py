@@ -76,9 +76,14 @@ def make_task(past: Histories, future: pl.DataFrame, catalog: Catalog, *, allow_
 
 
 def judge(models: Iterable[Recommender], task: Task, k: int = K) -> pl.DataFrame:
-    """Measure every model on every history: one row each, columns model, user (its place in the task) and the metrics."""
-    tables = []
+    """Measure every model on every history: one row each, columns model, user (its place in the task) and the metrics.
+
+    Raises ValueError where two models have one name, FloatingPointError where a score is not a number.
+    """
+    tables: list[pl.DataFrame] = []
     for model in models:
+        if any(model.name == table["model"][0] for table in tables):
+            raise ValueError(f"two models are called {model.name!r}: give one of them another name")
         parts = [hits_table(_scores(model, task, which), task.wanted[which], k) for which in slices(len(task))]
         values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         tables.append(pl.DataFrame({"model": [model.name] * len(task), "user": np.arange(len(task)), **values}))
@@ -110,8 +115,11 @@ def compare(
 
     A user with several rows (one a cut) is drawn with all of them, for one household's visits are no independent sample.
     ->  lift, low, high in percent of the champion's mean; better = share of resamples in which the challenger wins
+    Raises ValueError where one was not judged, or not as often on the same users.
     """
-    a, b = (_values(judged, model, metric) for model in (challenger, champion))
+    (who, a), (whom, b) = (_values(judged, model, metric) for model in (challenger, champion))
+    if not who.equals(whom):
+        raise ValueError(f"{challenger!r} and {champion!r} were not judged as often on the same users")
     weights = rng.multinomial(len(a), np.full(len(a), 1 / len(a)), size=2000)
     lifts = 100 * ((weights @ a) / np.maximum(weights @ b, 1e-12) - 1)
     low, high = np.quantile(lifts, [0.025, 0.975])
@@ -139,9 +147,10 @@ def slices(n: int) -> list[NDArray[np.int64]]:
     return [np.arange(start, min(start + AT_ONCE, n)) for start in range(0, n, AT_ONCE)]
 
 
-def _values(judged: pl.DataFrame, model: str, metric: str) -> NDArray[np.float64]:
-    """Sum a metric over each user's rows: (users,), in the users' order."""
+def _values(judged: pl.DataFrame, model: str, metric: str) -> tuple[pl.DataFrame, NDArray[np.float64]]:
+    """Sum a metric over each user's rows: the users in order with their number of rows, and (users,) sums."""
     one = judged.filter(pl.col("model") == model)
     if len(one) == 0:
         raise ValueError(f"{model!r} was not judged; there are {judged['model'].unique().sort().to_list()}")
-    return one.group_by("user").agg(pl.col(metric).sum()).sort("user")[metric].to_numpy()
+    sums = one.group_by("user").agg(pl.len(), pl.col(metric).sum()).sort("user")
+    return sums.select("user", "len"), sums[metric].to_numpy()

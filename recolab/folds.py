@@ -11,7 +11,7 @@ import polars as pl
 from recolab.evaluation import Task, make_task
 from recolab.histories import Catalog, Histories, build_catalog, load_catalog, load_histories, pack
 from recolab.lab import write_atomically
-from recolab.schema import TIME
+from recolab.schema import STOCK, TIME
 from recolab.split import SplitError, assert_no_leak, by_time
 
 MONTHS_FROM_DAYS = 180  # a log this long is cut at the first of a month
@@ -57,7 +57,7 @@ def make_fold(
     end: datetime | None = None,
     min_item_users: int = 5,
 ) -> Fold:
-    """Cut clean events at one moment; floors, prices and rows come from before the cut only.
+    """Cut clean events at one moment; floors, paid prices and rows come from before the cut only, stock is left out.
 
     end: events from here on are not looked at    min_item_users: items with fewer users before the cut are left out
     Raises SplitError where one side is empty, LeakError where the past holds a piece of the future.
@@ -65,7 +65,8 @@ def make_fold(
     events = events if end is None else events.filter(pl.col(TIME) < end)
     split = by_time(events, cut, min_item_users=min_item_users)
     assert_no_leak(split)
-    catalog = build_catalog(split.past, items)
+    # An item table tells the stock of today, which is the future of every cut.
+    catalog = build_catalog(split.past, None if items is None else items.drop(STOCK, strict=False))
     return Fold(cut, catalog, pack(split.past, catalog, cut), split.future)
 
 

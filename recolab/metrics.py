@@ -68,8 +68,10 @@ def hits_table(scores: Floats, wanted: sparse.csr_matrix, k: int) -> dict[str, N
 
 def _best(scores: Floats, k: int) -> tuple[Floats, NDArray[np.int64]]:
     """Find the k largest scores of each row and where they stand; torch's top-k is ten times numpy's partition."""
-    values, rows = torch.topk(torch.from_numpy(scores), min(k, scores.shape[1]), dim=1)
-    return values.numpy(), rows.numpy()
+    values, rows = (found.numpy() for found in torch.from_numpy(scores).topk(min(k, scores.shape[1])))
+    if lost := np.isnan(values[:, :1]).sum():  # to torch, NaN is the largest of all
+        raise FloatingPointError(f"{lost} of {len(scores)} histories have a score that is not a number")
+    return values, rows
 
 
 def coverage(lists: NDArray[np.int64], n_items: int) -> float:

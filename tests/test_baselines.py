@@ -60,8 +60,8 @@ def test_personal_frequency_sums_ones_own_events_and_leaves_the_rest_to_populari
     rows = [("a", 1, 10), ("a", 1, 0), ("a", 2, 5), ("b", 3, 5), ("b", 3, 6), ("b", 4, 7)]
     histories, catalog = world(rows)
     assert best(PersonalFrequency().fit(histories, catalog), histories, catalog) == [1, 2, 3, 4]
-    first, second = PersonalFrequency(half_life_visits=1).fit(histories, catalog).score(histories)[0, 1:3]
-    assert first / second == pytest.approx((1 + 1 / 4) / (1 / 2), abs=1e-4)
+    scores = PersonalFrequency(half_life_visits=1).fit(histories, catalog).score(histories)
+    assert scores[0, 1:3] == pytest.approx([5 + 5 / 4, 5 / 2], abs=1e-5)
     scores = PersonalFrequency(half_life_days=5).fit(histories, catalog).score(histories)
     assert scores[0, 1:] == pytest.approx([5 + 5 / 4, 5 / 2, 0, 0], abs=1e-5)
     viewed, catalog = world(rows, kind=VIEW)
@@ -118,6 +118,12 @@ def test_transitions_count_what_follows_within_reach_and_divide_by_popularity():
     )
 
 
+def test_transitions_go_from_what_one_had_to_what_follows():
+    histories, catalog = world([("a", 1, 0), ("a", 2, 1), ("b", 1, 1)])
+    scores = Transitions(damping=0, half_life_days=1).fit(histories, catalog).score(histories)
+    assert scores[:, 1:] == pytest.approx(np.array([[0, 5 / 2], [0, 5]]), abs=1e-5)
+
+
 def test_nothing_follows_from_one_user_to_the_next():
     histories, catalog = world([("a", 1, 0), ("b", 2, 1), ("c", 1, 5), ("c", 3, 6)])
     links = Transitions(damping=0).fit(histories, catalog).links.toarray()[1:, 1:]
@@ -156,6 +162,10 @@ def test_ease_is_a_ridge_regression_of_each_item_on_all_others(random_world):
     np.testing.assert_allclose(model.weights[np.ix_(place, place)], expected, rtol=1e-3, atol=1e-5)
     counts = histories.matrix(len(catalog)).toarray()[:, 1:]
     predicted = (1 - np.exp(-counts)) @ expected
+    np.testing.assert_allclose(model.score(histories)[:, 1:], predicted, rtol=1e-3, atol=1e-4)
+    model.half_life_days = 10  # is read when it scores
+    faded = histories.matrix(len(catalog), histories.weights(10)).toarray()[:, 1:] / 5
+    predicted = (1 - np.exp(-faded)) @ expected
     np.testing.assert_allclose(model.score(histories)[:, 1:], predicted, rtol=1e-3, atol=1e-4)
 
 
@@ -202,6 +212,8 @@ def test_svd_ranks_as_surprise_itself_predicts(random_world):
 def test_svd_knows_its_users_by_name_and_puts_unsold_items_last(random_world):
     histories, catalog = random_world
     model = SurpriseSvd(n_factors=4, epochs=5).fit(histories, catalog)
+    stranger = pack(log([("a stranger", 3, 0)]), catalog)
+    np.testing.assert_array_equal(model.score(stranger)[0, 1:], model.item_bias[1:])
     turned = np.arange(len(histories))[::-1]
     np.testing.assert_allclose(model.score(histories.take(turned))[:, 1:], model.score(histories)[turned, 1:])
     unsold = catalog.items.filter(pl.col(ITEM).is_null()).vstack(
@@ -234,6 +246,14 @@ def test_content_is_the_cosine_of_words_by_hand():
     scores = Content(words="count").fit(histories, catalog).score(histories)
     # {red shoe feet} with {blue shoe feet x1}: 2 / (√3·√4); with {red hat head}: 1 / (√3·√3).
     assert scores[0, 1:] == pytest.approx([1, 2 / 12**0.5, 1 / 3, 0], abs=1e-5)
+
+
+def test_content_forgets_by_half_lives():
+    histories, catalog = world([("a", 1, 0), ("a", 3, 30), ("b", 2, 30), ("b", 4, 30)], SHELF)
+    scores = Content(half_life_days=30, words="count").fit(histories, catalog).score(histories)
+    # Half of {red shoe feet} and the whole of {red hat head}, of length √(1/4 + 1 + 1/3); the two share one word of three.
+    length = (1 / 4 + 1 + 1 / 3) ** 0.5
+    assert scores[0, [1, 3]] == pytest.approx([(1 / 2 + 1 / 3) / length, (1 + 1 / 6) / length], abs=1e-5)
 
 
 def test_rare_words_say_more_than_common_ones():

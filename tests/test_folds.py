@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from recolab.folds import fold_cuts, load_fold, make_fold
-from recolab.schema import ITEM, PRICE, TIME
+from recolab.schema import ITEM, PRICE, STOCK, TIME
 from recolab.split import SplitError
 from tests.worlds import START, log
 
@@ -20,6 +20,11 @@ def test_a_year_is_cut_at_its_last_month_and_twice_in_the_month_before():
 def test_a_month_that_has_hardly_begun_does_not_count():
     learn, check, test = fold_cuts(days(340))  # it ends on 5 December
     assert (learn, check, test) == (datetime(2024, 10, 1), datetime(2024, 10, 16), datetime(2024, 11, 1))
+
+
+def test_a_month_counts_from_its_twenty_first_day_on():
+    assert fold_cuts(days(356))[-1] == datetime(2024, 12, 1)  # it ends on 21 December
+    assert fold_cuts(days(355))[-1] == datetime(2024, 11, 1)
 
 
 def test_a_short_log_is_cut_in_tenths():
@@ -44,6 +49,19 @@ def test_floors_prices_and_rows_know_nothing_of_the_future():
     assert fold.histories.ages.max() == 3
     assert sorted(set(fold.future[ITEM])) == [10]
     assert fold.future[TIME].max() < datetime(2024, 1, 8)
+
+
+def test_what_happens_at_the_end_is_not_looked_at():
+    cut = datetime(2024, 1, 4)
+    assert len(make_fold(log(ROWS), None, cut, datetime(2024, 1, 6, 1), min_item_users=2).future) == 3
+    with pytest.raises(SplitError):
+        make_fold(log(ROWS), None, cut, datetime(2024, 1, 6), min_item_users=2)
+
+
+def test_what_is_sold_out_today_was_not_known_at_the_cut():
+    items = pl.DataFrame({ITEM: [10, 20, 30, 40], STOCK: [0, 1, 1, 1]})
+    fold = make_fold(log(ROWS), items, datetime(2024, 1, 4), min_item_users=2)
+    assert fold.catalog.column(STOCK).null_count() == len(fold.catalog)
 
 
 def test_what_is_saved_is_loaded(tmp_path):

@@ -146,6 +146,8 @@ def test_a_price_is_the_listed_one_or_else_the_median_paid_in_the_past():
     assert build_catalog(events).items[PRICE].to_list() == [None, 5.0, 7.0, None]
     listed = pl.DataFrame({ITEM: [1, 2, 3], PRICE: [None, 6, None]})
     assert build_catalog(events, listed).items[PRICE].to_list() == [None, 5.0, 6.0, None]
+    no_number = listed.with_columns(pl.col(PRICE).cast(float).fill_null(float("nan")))
+    assert build_catalog(events, no_number).items[PRICE].to_list() == [None, 5.0, 6.0, None]
     past = events.filter(pl.col(TIME) < START + timedelta(days=2))
     assert build_catalog(past).items[PRICE].to_list() == [None, 6.5]
 

@@ -28,6 +28,12 @@ def test_the_best_come_first_and_ties_go_by_row():
     assert top_k(scores, 9).tolist() == [[1, 3, 4, 2, 0], [1, 2, 3, 4, 0]]
 
 
+def test_ties_within_the_list_and_at_its_end_go_by_row():
+    assert top_k(np.array([[-np.inf, 5, 1, 1, 1]], np.float32), 2).tolist() == [[1, 2]]
+    scores = np.random.default_rng(0).integers(0, 40, (30, 300)).astype(np.float32)
+    np.testing.assert_array_equal(top_k(scores, 20), np.argsort(-scores, axis=1, kind="stable")[:, :20])
+
+
 def test_one_list_of_three_by_hand():
     # Ranks: item 1 first, item 2 third, item 4 fifth (outside), item 3 not wanted.
     scores = np.array([[-np.inf, 9, 6, 8, 1, 5]], np.float32)

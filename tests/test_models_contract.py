@@ -15,7 +15,7 @@ import pytest
 
 from recolab.evaluation import recommend
 from recolab.histories import PAD, build_catalog, pack
-from recolab.models.lineup import BASELINES, SPACES, baselines
+from recolab.models.lineup import BASELINES, SPACES, baselines, hybrid_members
 from recolab.models.transformer import Transformer, TransformerConfig
 from recolab.schema import ITEM, TIME, USER
 from recolab.training import TrainConfig
@@ -195,3 +195,12 @@ def test_the_line_up_takes_its_settings_and_recency_has_its_days():
     assert made["Popularity"].last_days is None
     assert made["Popularity, last days"].last_days == 28
     assert baselines({"Popularity, last days": {"last_days": 7}})[1].last_days == 7
+
+
+def test_the_hybrid_hears_habits_as_they_serve_the_next_visit_and_all_others_as_they_serve_the_new():
+    again = {"Personal frequency": {"half_life_days": 1}, "EASE": {"l2": 1.0}}
+    new = {"Personal frequency": {"half_life_days": 2}, "EASE": {"l2": 2.0}}
+    members = {model.name: model for model in hybrid_members({"next visit": again, "new items only": new})}
+    assert members.keys() == BASELINES.keys() - {"Popularity", "Item neighbours"}
+    assert members["Personal frequency"].half_life_days == 1
+    assert members["EASE"].l2 == 2

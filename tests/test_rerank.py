@@ -93,6 +93,55 @@ def test_what_everybody_does_by_hand():
     assert np.isnan(facts["all_item_usual_gap_days"][catalog.rows([20])[0]])
 
 
+def test_habits_and_prices_by_hand():
+    events = log([(1, 10, 0), (1, 10, 4), (1, 20, 4), (1, 20, 4), (1, 10, 12), (1, 30, 14)])
+    shelf = pl.DataFrame({ITEM: [10, 20, 30], PRICE: [2.0, 4.0, 10.0], CATEGORY: ["fruit", "tea", None]})
+    catalog = build_catalog(events, shelf)
+    histories = pack(events, catalog, START + timedelta(days=15))
+    rows = catalog.rows([10, 20, 30]).astype(np.int64)
+    facts = personal_features(histories, catalog, np.zeros(3, np.int64), rows)
+    assert facts["item_days_known"].tolist() == [15, 11, 1]
+    assert facts["item_gap_days"][0] == 6  # of 4 and of 8 days
+    assert facts["item_gap_spread"][0] == 2
+    assert (facts["item_due"][0], facts["item_visits_since"][0], facts["item_due_visits"][0]) == (3 / 6, 1, 1)
+    assert facts["user_days_since_visit"][0] == 1
+    assert facts["user_items_per_visit"][0] == 6 / 4
+    assert facts["price_to_usual"].tolist() == [2 / 4, 4 / 4, 10 / 4]  # 24 paid for 6
+    everybody = rerank.item_features(histories, catalog)
+    np.testing.assert_allclose(everybody["all_item_soon_again"][rows], [2 / 3, 0, 0], rtol=1e-6)
+    expected = [np.log1p(3), np.log1p(1), np.nan]
+    np.testing.assert_allclose(everybody["all_category_events"][rows], expected, rtol=1e-6)
+    assert everybody["item_price"][rows].tolist() == [2, 4, 10]
+
+
+def test_an_opinion_is_a_place_and_a_distance_from_the_mean():
+    found = rerank.propose(MODELS[:1], TASK, FACTS, n=3)
+    first = found.owners == 0
+    place, distance = (found.features[first, found.names.index(f"Popularity {what}")] for what in ("rank", "score"))
+    votes = MODELS[0].score(TASK.histories)[0, found.rows[first]]
+    np.testing.assert_allclose(place[np.argsort(-votes)], np.log2([2, 3, 4]), rtol=1e-6)
+    np.testing.assert_allclose(distance, (votes - votes.mean()) / votes.std(), rtol=1e-5)
+
+
+def test_what_one_had_is_no_candidate_where_only_new_items_are_wanted():
+    new = log([(u, i, 8) for u in range(80) for i in range(30)])
+    task = make_task(HISTORIES, new, CATALOG, allow_repeats=False)
+    found = rerank.propose(MODELS, task, FACTS, n=5)
+    assert found.wanted.all()
+    assert task.histories.matrix(len(CATALOG))[found.owners, found.rows].sum() == 0
+
+
+def test_batches_change_neither_candidates_nor_their_worth(monkeypatch):
+    whole = rerank.propose(MODELS, TASK, FACTS, n=5)
+    ranker = rerank.LinearBlend().fit(whole)
+    judged = rerank.judge_ranker(ranker, whole, TASK)
+    monkeypatch.setattr("recolab.evaluation.AT_ONCE", 7)
+    parts = rerank.propose(MODELS, TASK, FACTS, n=5)
+    for name in ("owners", "rows", "features", "wanted"):
+        np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
+    assert rerank.judge_ranker(ranker, parts, TASK).equals(judged)
+
+
 @pytest.mark.parametrize("ranker", rerank.contenders(rounds=40), ids=lambda ranker: ranker.name)
 def test_a_ranker_learns_whom_to_believe(ranker):
     found = rerank.propose(MODELS, TASK, FACTS, n=10)
@@ -176,3 +225,45 @@ def test_an_opinion_can_be_taken_away_and_others_cannot_be_joined():
         rerank.join_candidates([found, less])
     with pytest.raises(ValueError, match="'Nobody' has no opinion"):
         rerank.without_opinion(found, "Nobody")
+
+
+def test_popularity_fills_the_list_behind_the_candidates():
+    ranker = rerank.LinearBlend().fit(rerank.propose(MODELS, TASK, FACTS, n=10))
+    hybrid = rerank.Hybrid(MODELS, ranker, allow_repeats=True, n_candidates=2).fit(HISTORIES, CATALOG)
+    listed = CATALOG.rows(recommend(hybrid, HISTORIES, CATALOG, k=29)[0])
+    found = rerank.propose(MODELS, TASK, FACTS, n=2)
+    n_found = (found.owners == 0).sum()
+    assert set(listed[:n_found]) == set(found.rows[found.owners == 0])
+    behind = FACTS["all_item_events"][listed[n_found:]]
+    assert (np.diff(behind) <= 0).all()
+    assert behind[0] > behind[-1]
+
+
+@pytest.mark.parametrize("ranker", [rerank.LinearBlend(), rerank.BoostedRanker(rounds=3)], ids=["line", "trees"])
+def test_a_hybrid_answers_nobody_and_whom_nothing_is_left_for(ranker):
+    ranker.fit(rerank.propose(MODELS, TASK, FACTS, n=10))
+    hybrid = rerank.Hybrid(MODELS, ranker, allow_repeats=False).fit(HISTORIES, CATALOG)
+    assert hybrid.score(HISTORIES.take(np.array([], np.int64))).shape == (0, 31)
+    had_everything = pack(log([("z", item, 1) for item in range(30)]), CATALOG)
+    assert recommend(hybrid, had_everything, CATALOG) == [[]]
+    assert len(recommend(hybrid, had_everything.last(0), CATALOG)[0]) == 10
+
+
+@pytest.mark.parametrize("ranker", [rerank.LinearBlend(), rerank.BoostedRanker(rounds=3)], ids=["line", "trees"])
+def test_a_ranker_refuses_opinions_in_another_order(ranker):
+    ranker.fit(rerank.propose(MODELS, TASK, FACTS, n=10))
+    with pytest.raises(ValueError, match="propose with the same models in the same order"):
+        ranker.rank(rerank.propose(MODELS[::-1], TASK, FACTS, n=10))
+
+
+def test_two_models_of_one_name_are_refused():
+    with pytest.raises(ValueError, match="two models have one name: \\['Popularity', 'Popularity'\\]"):
+        rerank.propose([MODELS[0], Popularity(last_days=7).fit(HISTORIES, CATALOG)], TASK, FACTS)
+
+
+def test_what_is_unknown_of_stock_and_price():
+    shelf = pl.DataFrame({ITEM: [1, 2, 3], STOCK: [None, float("nan"), 0.0], PRICE: [2.0, float("nan"), 2.0]})
+    catalog = build_catalog(log([("a", item, 0) for item in (1, 2, 3)]), shelf)
+    assert catalog.ids(np.flatnonzero(rerank.allowed_items(catalog))) == [1, 2]
+    for rules in (rerank.Rules(min_price=2.0), rerank.Rules(max_price=2.0)):
+        assert catalog.ids(np.flatnonzero(rerank.allowed_items(catalog, rules))) == [1]

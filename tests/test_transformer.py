@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from recolab import attention
 from recolab.attention import attend
 from recolab.histories import PAD, all_windows, build_catalog, lay_out, newest_window, pack, visits
+from recolab.models import item_vectors
 from recolab.models.item_vectors import cooccurrence_vectors
 from recolab.models.transformer import NextVisitTransformer, Transformer, TransformerConfig, load_transformer
 from recolab.training import TrainConfig
@@ -253,3 +254,31 @@ def test_a_warm_start_of_a_single_item_or_of_more_width_than_items_is_still_a_st
         vectors = cooccurrence_vectors(pack(events, catalog), len(catalog), 6, seed=0)
         assert vectors.shape == (len(catalog), 6)
         assert np.isfinite(vectors).all()
+
+
+def test_a_warm_start_factors_how_much_oftener_than_chance_two_items_stand_near(monkeypatch):
+    events = log([("a", 1, 0), ("a", 2, 1), ("a", 3, 2), ("b", 3, 0)])
+    catalog = build_catalog(events)
+    tables, real = [], item_vectors.randomized_svd
+    monkeypatch.setattr(item_vectors, "randomized_svd", lambda t, *a, **k: tables.append(t) or real(t, *a, **k))
+    cooccurrence_vectors(pack(events, catalog), len(catalog), 2, seed=0, reach=2)
+    # Next to each other 1, two apart 1/2, both ways: 5 in all, of which the items have 3/2, 2 and 3/2.
+    near, far = np.log(1 * 5 / (3 / 2 * 2)), np.log(1 / 2 * 5 / (3 / 2 * 3 / 2))
+    expected = [[0, near, far], [near, 0, near], [far, near, 0]]
+    np.testing.assert_allclose(tables[0].toarray()[1:, 1:], expected, rtol=1e-6)
+
+
+def test_negatives_follow_the_root_of_popularity_and_are_corrected_for_it(monkeypatch):
+    events = log([("a", 0, 0), ("a", 1, 1), ("a", 1, 2), ("a", 2, 3), ("b", 1, 0)])
+    catalog = build_catalog(events)
+    chances, real = [], torch.multinomial
+    monkeypatch.setattr(torch, "multinomial", lambda c, *a, **k: chances.append(c) or real(c, *a, **k))
+    monkeypatch.setattr(
+        "recolab.models.transformer.cooccurrence_vectors", lambda *_: np.zeros((len(catalog), 16), np.float32)
+    )
+    model = Transformer(replace(CONFIG, negatives=5000), TrainConfig(epochs=1, learning_rate=0.0, progress=False))
+    log_of_one = model.fit(pack(events, catalog), catalog).log
+    roots = np.sqrt([0, 2, 4, 2])  # PAD, and each item's events and one
+    np.testing.assert_allclose(chances[0], roots / roots.sum(), rtol=1e-6)
+    # Where all logits are 0, the sample stands for the three items, and the target stands beside them.
+    assert log_of_one[0]["loss"] == pytest.approx(np.log(1 + 3), rel=0.01)

@@ -90,7 +90,7 @@ def build_catalog(past: Any, items: Any = None) -> Catalog:
     if PRICE in past.columns:
         paid = pl.DataFrame({ITEM: ids, "__paid": pl.Series(past[PRICE])}).group_by(ITEM).agg(pl.median("__paid"))
         shelf = shelf.join(paid, on=ITEM, how="left", maintain_order="left")
-        listed = [pl.col(PRICE).cast(pl.Float64)] if PRICE in shelf.columns else []
+        listed = [pl.col(PRICE).cast(pl.Float64).fill_nan(None)] if PRICE in shelf.columns else []
         shelf = shelf.with_columns(pl.coalesce(*listed, "__paid").alias(PRICE)).drop("__paid")
     nothing = pl.DataFrame({ITEM: [None]}, schema={ITEM: ids.dtype})
     return Catalog(pl.concat([nothing, shelf], how="diagonal"), uuids)

@@ -38,7 +38,10 @@ def propose(
     everybody: `item_features` of the histories that the models were fitted on. A model's opinion enters twice:
     "<name> score", in standard deviations over the union, and "<name> rank", log2 of one plus its place in it.
     allowed: (N,) bool, what may be shown at all; by default what is in stock
+    Raises ValueError where two models have one name, for the later one would silence the other.
     """
+    if len({model.name for model in models}) < len(models):
+        raise ValueError(f"two models have one name: {[model.name for model in models]}")
     allowed = allowed_items(task.catalog) if allowed is None else allowed
     return join_candidates([_propose_some(models, task, everybody, n, allowed, which) for which in slices(len(task))])
 
@@ -91,7 +94,7 @@ def _propose_some(
         columns |= _opinion(model.name, table[owners, rows], owners)
     columns |= personal_features(past, task.catalog, owners, rows)
     columns |= {name: column[rows] for name, column in everybody.items()}
-    wanted = np.asarray(task.wanted[which][owners, rows]).ravel() > 0
+    wanted = task.wanted[which].toarray()[owners, rows] > 0  # sparse by pairs would fail where there is none
     return Candidates(which[owners], rows, np.stack(list(columns.values()), 1), list(columns), wanted)
 
 

@@ -43,6 +43,8 @@ class Hybrid:
 
     def score(self, histories: Histories) -> NDArray[np.float32]:
         """Order the candidates first and all other allowed items by popularity behind them: B histories -> (B, N)."""
+        if not len(histories):
+            return np.empty((0, len(self.catalog)), np.float32)
         nothing = sparse.csr_matrix((len(histories), len(self.catalog)), dtype=np.float32)
         task = Task("asked", histories, nothing, self.catalog, self.allow_repeats)
         found = propose(self.models, task, self.everybody, self.n_candidates, self.allowed)

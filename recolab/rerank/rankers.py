@@ -26,7 +26,10 @@ class Ranker(Protocol):
         """Learn which candidates were wanted."""
 
     def rank(self, candidates: Candidates) -> NDArray[np.float32]:
-        """Score candidates, larger is better: (M,)."""
+        """Score candidates, larger is better: (M,).
+
+        Raises ValueError where they are described otherwise than those it learned from.
+        """
 
 
 class LinearBlend:
@@ -37,6 +40,7 @@ class LinearBlend:
 
     def fit(self, candidates: Candidates) -> Self:
         """Fit the weights of the score and rank columns on what was wanted."""
+        self.known = candidates.names
         self.columns = [c for c, name in enumerate(candidates.names) if name.endswith((" score", " rank"))]
         self.names = [candidates.names[c] for c in self.columns]
         opinions = candidates.features[:, self.columns].astype(np.float64)
@@ -49,6 +53,7 @@ class LinearBlend:
 
     def rank(self, candidates: Candidates) -> NDArray[np.float32]:
         """Sum the weighted opinions: (M,)."""
+        _require(self.known, candidates)
         opinions = (candidates.features[:, self.columns] - self.centre) / self.spread
         scores: NDArray[np.float32] = (opinions @ self.slopes).astype(np.float32)
         return scores
@@ -97,6 +102,7 @@ class BoostedRanker:
 
     def rank(self, candidates: Candidates) -> NDArray[np.float32]:
         """Sum the leaves: (M,)."""
+        _require(self.names, candidates)
         return np.asarray(self.trees.predict(candidates.features), dtype=np.float32)
 
     def weights(self) -> pl.DataFrame:
@@ -152,3 +158,9 @@ def judge_ranker(ranker: Ranker, candidates: Candidates, task: Task) -> pl.DataF
         parts.append(hits_table(table, task.wanted[which], K))
     values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return pl.DataFrame({"model": [ranker.name] * len(task), "user": np.arange(len(task)), **values})
+
+
+def _require(known: list[str], candidates: Candidates) -> None:
+    """Refuse columns in another order: nothing else would say that each opinion is taken for another's."""
+    if candidates.names != known:
+        raise ValueError("other columns than it learned from: propose with the same models in the same order")

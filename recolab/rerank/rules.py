@@ -31,7 +31,7 @@ def allowed_items(catalog: Catalog, rules: Rules | None = None) -> NDArray[np.bo
     rules = rules or Rules()
     stock = catalog.column(STOCK).cast(pl.Float64)
     allowed = (stock.is_null() | (stock > 0)).to_numpy().copy()
-    price = catalog.column(PRICE).cast(pl.Float64)
+    price = catalog.column(PRICE).cast(pl.Float64).fill_nan(None)  # to Polars, NaN is dearer than any price
     if rules.min_price is not None:
         allowed &= (price >= rules.min_price).fill_null(False).to_numpy()
     if rules.max_price is not None:
