@@ -69,8 +69,14 @@ def make_task(past: Histories, future: pl.DataFrame, catalog: Catalog, *, allow_
         wanted.eliminate_zeros()
     asked = np.flatnonzero((np.diff(wanted.indptr) > 0) & (histories.lengths > 0))
     if len(asked) == 0:
+        if len(met) == 0:
+            raise ValueError(
+                f"nobody can be asked: {len(past)} histories, {len(answers)} users with a future, none in both"
+            )
+        wish = "" if allow_repeats else " that they did not have before"
         raise ValueError(
-            f"nobody can be asked: {len(past)} histories, {len(answers)} users with a future, none in both"
+            f"nobody can be asked: none of {len(met)} users foresees an item of {len(catalog) - 1} in the catalog{wish}; "
+            "give a log of more users and items"
         )
     return Task(name, histories.take(asked), wanted[asked], catalog, allow_repeats)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -16,6 +17,7 @@ from recolab.split import SplitError, assert_no_leak, by_time
 
 MONTHS_FROM_DAYS = 180  # a log this long is cut at the first of a month
 FULL_MONTH_DAYS = 20  # the last month counts when it has run at least so long
+_FILES = ("catalog.parquet", "histories.safetensors", "future.parquet")
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,9 @@ class Fold:
 
 
 def load_fold(folder: Path) -> Fold:
-    """Read what `Fold.save` wrote."""
+    """Read what `Fold.save` wrote; raises FileNotFoundError that says what to run first."""
+    if missing := [name for name in _FILES if not (folder / name).exists()]:
+        raise FileNotFoundError(f"{folder} has no {', '.join(missing)}: run notebooks/03_sequences_and_splits first")
     histories = load_histories(folder / "histories.safetensors")
     cut = datetime(1970, 1, 1) + timedelta(seconds=histories.as_of)
     return Fold(cut, load_catalog(folder / "catalog.parquet"), histories, pl.read_parquet(folder / "future.parquet"))
@@ -60,13 +64,19 @@ def make_fold(
     """Cut clean events at one moment; floors, paid prices and rows come from before the cut only, stock is left out.
 
     end: events from here on are not looked at    min_item_users: items with fewer users before the cut are left out
-    Raises SplitError where one side is empty, LeakError where the past holds a piece of the future.
+    Raises SplitError where one side is empty or only one item is left, LeakError where the past holds a piece of the
+    future.
     """
     events = events if end is None else events.filter(pl.col(TIME) < end)
     split = by_time(events, cut, min_item_users=min_item_users)
     assert_no_leak(split)
     # An item table tells the stock of today, which is the future of every cut.
     catalog = build_catalog(split.past, None if items is None else items.drop(STOCK, strict=False))
+    if len(catalog) < 3:  # PAD and one item
+        raise SplitError(
+            f"only one item is left before the cut {cut}, so there is nothing to choose between: give a log of more items, "
+            "or a smaller min_item_users"
+        )
     return Fold(cut, catalog, pack(split.past, catalog, cut), split.future)
 
 
@@ -75,18 +85,32 @@ def fold_cuts(events: pl.DataFrame) -> list[datetime]:
 
     The test month begins at the last; the month before it, the validation month, begins at the first and is halved by the
     second, for an order learned lately holds better than one learned from more but older months.
-    ->  naive UTC moments in order  (SplitError where the log is one moment)
+    ->  naive UTC moments in order
+    Raises SplitError where the log is empty or one moment, and where nothing happens between two of the cuts.
     """
+    if events.is_empty():
+        raise SplitError("no event is left to cut: the report of prepare.clean says what was dropped and why")
     first, last = events[TIME].min(), events[TIME].max()
     if not isinstance(first, datetime) or not isinstance(last, datetime) or first == last:
         raise SplitError(
             f"the log runs from {first!s} to {last!s}: cuts in time need a log with clock times that goes on"
         )
     if (last - first).days < MONTHS_FROM_DAYS:
-        return [first + (last - first) * (1 - k / 10) for k in (3, 2, 1)]
+        return _with_events(events, [first + (last - first) * (1 - k / 10) for k in (3, 2, 1)])
     test = last.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     if (last - test).days < FULL_MONTH_DAYS:
         test = (test - timedelta(days=1)).replace(day=1)
     learn = (test - timedelta(days=1)).replace(day=1)
     check = learn + timedelta(days=(test - learn).days // 2)
-    return [learn, check, test]
+    return _with_events(events, [learn, check, test])
+
+
+def _with_events(events: pl.DataFrame, cuts: list[datetime]) -> list[datetime]:
+    """Give the cuts back if something happens after each of them and before the next."""
+    for begin, end in pairwise([*cuts, datetime.max]):
+        if events.filter(pl.col(TIME).is_between(begin, end, closed="left")).is_empty():
+            raise SplitError(
+                f"nothing happens from {begin} to {end}, in a log of {len(events):,} events from {events[TIME].min()!s} "
+                f"to {events[TIME].max()!s}: it is too short or too sparse for three cuts, give a longer one"
+            )
+    return cuts

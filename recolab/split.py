@@ -43,7 +43,8 @@ def by_time(
     future: for each user with a past, the first basket that starts at or after `cut`, of `target_kinds` only if given.
     A basket that straddles the cut is no target: its rows before the cut are past, the others are left out.
     min_item_users: items with fewer users before the cut are left out on both sides (the future has no say in it)
-    Raises SplitError for ordinal timestamps, for a log on one side of the cut, and where nobody has a future.
+    Raises SplitError for ordinal timestamps, for a log on one side of the cut, where no item has so many users, and
+    where nobody has a future.
     """
     _require(events, target_kinds)
     _require_clock(events)
@@ -58,6 +59,11 @@ def by_time(
     if min_item_users > 1:
         users = past.group_by(ITEM).agg(pl.n_unique(USER).alias("__users"))
         shelf = users.filter(pl.col("__users") >= min_item_users)
+        if shelf.is_empty():
+            raise SplitError(
+                f"no item has {min_item_users} users before the cut {cut} (the past has {past[USER].n_unique()} users and "
+                f"{len(users)} items): give a log of more users, or a smaller min_item_users"
+            )
         past, later = past.join(shelf, on=ITEM, how="semi"), later.join(shelf, on=ITEM, how="semi")
     # Rows of a basket that began before the cut would hand the model the start of its own answer.
     fresh = _with_keys(later).join(keyed_past, on=[USER, *_KEYS], how="anti", nulls_equal=True)

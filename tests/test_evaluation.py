@@ -72,6 +72,13 @@ def test_two_models_of_one_name_are_refused():
         judge(models, task)
 
 
+def test_a_task_in_which_nobody_buys_what_the_catalog_has_or_anything_new_says_so():
+    with pytest.raises(ValueError, match="none of 1 users foresees an item of 3 in the catalog; give a log"):
+        make_task(HISTORIES, log([(1, 99, 5)]), CATALOG, allow_repeats=True)
+    with pytest.raises(ValueError, match="of 3 in the catalog that they did not have before; give a log"):
+        make_task(HISTORIES, log([(1, 10, 5)]), CATALOG, allow_repeats=False)
+
+
 def test_models_are_judged_by_the_same_numbers_as_by_hand():
     task = make_task(HISTORIES, FUTURE, CATALOG, allow_repeats=True)
     judged = judge([PersonalFrequency().fit(HISTORIES, CATALOG)], task, k=1)

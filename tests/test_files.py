@@ -85,7 +85,7 @@ def test_what_is_not_a_file_with_rows_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["e.csv", "e.jsonl", "e.parquet", "e.csv.gz"])
 def test_an_empty_file_is_called_empty(tmp_path: Path, name: str) -> None:
     assert refusal(write(tmp_path, name, gzip.compress(b"") if name.endswith("gz") else b"")).endswith(
-        "the file is empty"
+        "the file is empty; export the log again, with a header and rows"
     )
 
 
@@ -103,6 +103,18 @@ def test_a_wrong_separator_is_recognised_and_the_right_one_works(tmp_path: Path,
     path = write(tmp_path, "a.csv", f"user_id{mark}item_id\n1{mark}2\n")
     assert f"the separator seems to be a {spoken}: pass separator={mark!r}" in refusal(path)
     assert read_file(path, separator=mark)[0].columns == ["user_id", "item_id"]
+
+
+def test_a_wrong_separator_is_recognised_although_a_title_holds_the_right_one(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.csv", "user_id;item_id;price, EUR\n1;2;3,50\n")
+    assert "the first column is 'user_id;item_id;price'; the separator seems to be a semicolon" in refusal(path)
+    titled = write(tmp_path, "b.csv", "size; colour,item_id\nM; red,2\n")
+    assert read_file(titled)[0].columns == ["size; colour", "item_id"]
+
+
+def test_lines_that_end_as_on_an_old_mac_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.csv", "user_id,item_id\r1,2\r3,4\r")
+    assert refusal(path).endswith("a.csv: its lines end in a bare carriage return (old Mac); save it with newlines")
 
 
 def test_doubled_columns_are_refused_instead_of_renamed(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ import polars as pl
 import pytest
 
 from recolab.folds import fold_cuts, load_fold, make_fold
+from recolab.histories import lay_out, newest_window, visits
+from recolab.prepare import clean
 from recolab.schema import ITEM, PRICE, STOCK, TIME
 from recolab.split import SplitError
 from tests.worlds import START, log
@@ -76,3 +78,46 @@ def test_what_is_saved_is_loaded(tmp_path):
 def test_a_cut_after_the_log_is_refused():
     with pytest.raises(SplitError):
         make_fold(log(ROWS), None, START.replace(year=2030))
+
+
+def test_a_log_of_one_user_or_of_one_item_is_refused():
+    one_user = log([(1, item, day) for day in range(9) for item in (10, 20)])
+    with pytest.raises(SplitError, match="no item has 5 users before the cut"):
+        make_fold(one_user, None, datetime(2024, 1, 4))
+    one_item = log([(user, 10, day) for day in range(9) for user in range(9)])
+    with pytest.raises(SplitError, match="only one item is left"):
+        make_fold(one_item, None, datetime(2024, 1, 4))
+
+
+def test_a_log_of_which_cleaning_left_nothing_is_refused():
+    with pytest.raises(SplitError, match=r"no event is left to cut: the report of prepare\.clean"):
+        fold_cuts(days(3).clear())
+
+
+def test_a_log_with_nothing_between_two_cuts_is_refused():
+    with pytest.raises(
+        SplitError, match="nothing happens from 2024-01-04 12:00:00 to 2024-01-05 00:00:00, in a log of 6 "
+    ):
+        fold_cuts(days(6))
+    gap = days(366).filter(~pl.col(TIME).is_between(datetime(2024, 11, 1), datetime(2024, 11, 30)))
+    with pytest.raises(SplitError, match="give a longer one"):
+        fold_cuts(gap)
+
+
+def test_a_fold_that_nobody_wrote_names_the_notebook(tmp_path):
+    with pytest.raises(
+        FileNotFoundError, match=r"fold_0 has no catalog\.parquet.*run notebooks/03_sequences_and_splits"
+    ):
+        load_fold(tmp_path / "fold_0")
+
+
+def test_a_user_with_a_hundred_thousand_events_stands_beside_one_with_three():
+    heavy = [(1, event % 50, event / 288) for event in range(100_000)]
+    events, _ = clean(log([*heavy, (2, 1, 0), (2, 2, 1), (2, 3, 320)]))
+    assert len(events) == 100_003
+    fold = make_fold(events, None, datetime(2024, 10, 27), min_item_users=1)
+    assert fold.histories.lengths.tolist() == [300 * 288, 2]
+    assert fold.future[ITEM].to_list() == [300 * 288 % 50, 3]
+    seen = visits(fold.histories)
+    window = lay_out(fold.histories, seen, newest_window(seen, 64))
+    assert window.is_visit.sum(1).tolist() == [64, 2]

@@ -152,6 +152,14 @@ def test_a_price_is_the_listed_one_or_else_the_median_paid_in_the_past():
     assert build_catalog(past).items[PRICE].to_list() == [None, 6.5]
 
 
+def test_a_price_that_is_no_price_is_unknown():
+    events = log(("a", 1, 0), ("a", 1, 1), ("b", 2, 2), ("b", 3, 3), price=[4.0, -4.0, float("nan"), float("inf")])
+    assert build_catalog(events).items[PRICE].to_list() == [None, 4.0, None, None]
+    listed = pl.DataFrame({ITEM: [1, 2, 3], PRICE: [float("nan"), float("nan"), 6.0]})
+    assert build_catalog(events, listed).items[PRICE].to_list() == [None, 4.0, None, 6.0]
+    assert build_catalog(events.drop(PRICE), listed).items[PRICE].to_list() == [None, None, None, 6.0]
+
+
 def test_a_sold_item_that_the_item_table_lacks_stays_with_unknown_attributes():
     shelf = pl.DataFrame({ITEM: [3, 1, 8], TITLE: ["three", "one", "never sold"]})
     catalog = build_catalog(log(("a", 1, 0), ("a", 2, 1), ("b", 3, 2)), shelf)

@@ -148,6 +148,31 @@ def test_a_process_killed_while_writing_leaves_the_old_file(tmp_path):
     assert path.read_text() == "old"
 
 
+def test_no_artefact_is_lost_to_a_full_disk(lab, tmp_path):
+    table, arrays = pl.DataFrame({"a": range(9)}), {"w": np.arange(9)}
+    things = {"t.parquet": table, "t.csv": table, "t.json": [1], "t.safetensors": arrays}
+    for name, thing in things.items():
+        lab.save(name, thing)
+    old = {file.name: file.read_bytes() for file in lab.artefacts.iterdir()}
+    script = """
+        import resource
+        import numpy as np, polars as pl
+        from recolab.lab import open_lab
+        lab, noise = open_lab(7, "trial"), np.random.default_rng(7).random(100_000)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+        table = pl.DataFrame({"a": noise})
+        things = {"t.parquet": table, "t.csv": table, "t.json": noise.tolist(), "t.safetensors": {"w": noise}}
+        for name, thing in things.items():
+            try:
+                lab.save(name, thing)
+            except Exception as error:
+                print(name, error)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True, capture_output=True, text=True)
+    assert [line.split()[0] for line in done.stdout.splitlines() if "File too large" in line] == list(things)
+    assert {file.name: file.read_bytes() for file in lab.artefacts.iterdir()} == old
+
+
 def test_the_temporary_name_keeps_the_suffix_and_the_file_its_permissions(tmp_path):
     path = tmp_path / "t.parquet"
     with write_atomically(path) as temporary:

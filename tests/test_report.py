@@ -312,6 +312,29 @@ def test_a_command_that_cannot_be_meant_is_refused(arguments, message, tmp_path,
     assert message in capsys.readouterr().err
 
 
+def test_a_log_that_cannot_be_read_ends_in_one_clear_sentence(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("RECOLAB_HOME", str(tmp_path))
+    (tmp_path / "log.csv").write_text("user_id;item_id;timestamp\n1;2;1609495200\n")
+    write_notebook(tmp_path / "notebooks", "01_a", "from recolab import sources\nsources.load(DATA, EVENTS)")
+    assert main(["--events", str(tmp_path / "log.csv")], tmp_path / "notebooks") == 1
+    *_, last, _, where = capsys.readouterr().err.rstrip().splitlines()
+    assert "SchemaError" in last
+    assert last.endswith("seems to be a semicolon: pass separator=';', or save the file with commas")
+    assert where.startswith("01_a.ipynb failed; as far as it came: ")
+    assert Path(where.partition("came: ")[2]).exists()
+
+
+def test_a_disk_that_fills_up_ends_in_a_sentence_and_not_a_traceback(tmp_path, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setenv("RECOLAB_HOME", str(tmp_path))
+    monkeypatch.setattr("recolab.report.running._run", full)
+    write_notebook(tmp_path / "notebooks", "01_a")
+    assert main(["--data", "shop"], tmp_path / "notebooks") == 1
+    assert "[Errno 28] No space left on device; each file is whole" in capsys.readouterr().err
+
+
 def test_a_fingerprint_changes_with_each_thing_that_matters(tmp_path, monkeypatch):
     notebook, log = write_notebook(tmp_path, "01_a"), tmp_path / "log.csv"
     log.write_text("a")

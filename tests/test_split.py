@@ -92,6 +92,12 @@ def test_target_kinds_skip_the_views_before_a_purchase() -> None:
     assert items(by_time(events, minute(5), target_kinds=(PURCHASE,)).future) == ["d"]
 
 
+def test_a_floor_that_no_item_reaches_is_named() -> None:
+    events = log([("u", "a", 0), ("u", "b", 1), ("u", "a", 20)])
+    with pytest.raises(SplitError, match=r"no item has 5 users before the cut .*the past has 1 users and 2 items"):
+        by_time(events, minute(10), min_item_users=5)
+
+
 def test_an_aware_cut_is_read_as_its_moment_in_utc() -> None:
     events = log([("u", "a", 0), ("u", "b", 120)])
     cut = datetime(2024, 1, 1, 2, 0, tzinfo=timezone(timedelta(hours=1)))  # 01:00 UTC

@@ -56,7 +56,7 @@ def test_a_list_of_purchases_needs_three_columns_and_the_note_tells_every_decisi
         (["1", "-5", "0"], [1, -5, 0]),
         (["1", "007"], ["1", "007"]),
         (["1", "+1"], ["1", "+1"]),
-        (["1", "1.0"], ["1", "1.0"]),
+        (["1.0", "2.0"], ["1.0", "2.0"]),
         (["1", " 1"], ["1", " 1"]),
         (["9223372036854775807", "1"], [2**63 - 1, 1]),
         (["9223372036854775808", "1"], ["9223372036854775808", "1"]),
@@ -106,6 +106,17 @@ def test_whole_floats_become_integer_ids_and_fractions_are_refused(tmp_path: Pat
     pl.DataFrame({USER: [2.0**60], ITEM: [1], TIME: [TEN]}).write_parquet(path)  # its neighbours cannot be told apart
     assert refusal(path) == "user_id: holds numbers beyond 2^53; ids must be integers or text"
 
+    pl.DataFrame({USER: pl.Series([2.0**24], dtype=pl.Float32), ITEM: [1], TIME: [TEN]}).write_parquet(path)
+    assert refusal(path) == "user_id: holds numbers beyond 2^24; ids must be integers or text"
+
+
+def test_an_id_with_and_without_a_decimal_point_is_not_two_ids(tmp_path: Path) -> None:
+    path = write(tmp_path, f"user_id,item_id,timestamp\n1,7.0,{TEN_S}\n2,8.0,{TEN_S}\n2.0,9.0,{TEN_S}\n")
+    assert refusal(path) == "user_id: holds both '2' and '2.0'; write each id in one way, without the .0"
+    log = write(tmp_path, f"user_id,item_id,timestamp\n1,7.0,{TEN_S}\n")
+    goods = write(tmp_path, "item_id\n7\n8\n", "goods.csv")
+    assert "item_id: holds both '7' and '7.0'" in refusal(log, items=goods)
+
 
 def test_mixed_ids_of_json_lines_are_found_under_their_own_name(tmp_path: Path) -> None:
     rows = [{"visitor": visitor, ITEM: 1, TIME: TEN_S} for visitor in ("1", 1)]
@@ -129,6 +140,8 @@ def test_mixed_ids_of_json_lines_are_found_under_their_own_name(tmp_path: Path) 
         ("2021-01-01T10:00", None, "ISO 8601, 1 without a zone taken as UTC"),
         ("2021-01-01T10:00:00Z", None, "ISO 8601, 1 with a zone converted to UTC"),
         ("2021-01-01T12:00:00+02:00", None, "ISO 8601, 1 with a zone converted to UTC"),
+        ("2021-01-01T10:00Z", None, "ISO 8601, 1 with a zone converted to UTC"),
+        ("2021-01-01 12:00+02:00", None, "ISO 8601, 1 with a zone converted to UTC"),
         ("2021-01-01 05:00:00.000-0500", None, "ISO 8601, 1 with a zone converted to UTC"),
         ("01/01/2021 10:00", "%d/%m/%Y %H:%M", "by the pattern %d/%m/%Y %H:%M"),
     ],
@@ -191,6 +204,9 @@ def test_small_numbers_are_not_taken_for_a_clock_unless_told(tmp_path: Path) -> 
     assert "numbers such as [20210101] are too small" in refusal(
         write(tmp_path, "user_id,item_id,timestamp\na,b,20210101\n")
     )
+    assert "numbers such as [-5] are too small" in refusal(
+        write(tmp_path, f"user_id,item_id,timestamp\na,b,-5\na,c,{TEN_S}\n")
+    )
     halves = write(tmp_path, "user_id,item_id,timestamp\na,b,1.5\n")
     assert "positions must be whole numbers, first: [1.5]" in refusal(halves, time_unit="ordinal")
 
@@ -205,7 +221,7 @@ def test_times_of_which_none_can_be_read_are_an_error(tmp_path: Path) -> None:
     assert "the pattern %d/%m %Hh cannot be used" in refusal(path, time_unit="%d/%m %Hh")
     assert "time_unit must be one of s, ms, us, ns, iso, ordinal or a pattern with %" in refusal(path, time_unit="sec")
     empty = write(tmp_path, 'user_id,item_id,timestamp\na,b,\na,c,""\n')
-    assert refusal(empty) == "timestamp: all 2 values are missing"
+    assert refusal(empty).startswith("timestamp: all 2 values are missing; fill them, or see whether")
 
 
 def test_typed_times_of_a_parquet_are_converted_by_their_type(tmp_path: Path) -> None:
@@ -222,6 +238,16 @@ def test_typed_times_of_a_parquet_are_converted_by_their_type(tmp_path: Path) ->
     assert "timestamp: is Boolean, must be a time, a number or text" in refusal(path)
 
 
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_typed_times_that_python_cannot_show_become_null_and_are_counted(tmp_path: Path, unit: Any) -> None:
+    path = tmp_path / "log.parquet"
+    wild = pl.Series([2**62 if unit != "ns" else None, 0, None]).cast(pl.Datetime(unit))
+    pl.DataFrame({USER: [1, 1, 1], ITEM: [1, 2, 3], TIME: wild}).write_parquet(path)
+    tables = read_events(path)
+    assert tables.events[TIME].to_list() == [None, datetime(1970, 1, 1), None]
+    assert ("1 unreadable or out of range became null" in tables.note) == (unit != "ns")
+
+
 def test_impossible_values_come_in_for_clean_to_count(tmp_path: Path) -> None:
     rows = "".join(f"u,{n},{TEN_S},view,{value}\n" for n, value in enumerate(["1.5", "NaN", "-2", "inf", '" "', "2"]))
     events = read_events(write(tmp_path, FULL + rows)).events
@@ -233,7 +259,10 @@ def test_impossible_values_come_in_for_clean_to_count(tmp_path: Path) -> None:
 def test_a_value_that_is_no_number_is_quoted_with_its_row(tmp_path: Path) -> None:
     rows = "".join(f"u,{n},{TEN_S},view,{value}\n" for n, value in enumerate(["1.5", "many", "2,5"]))
     message = refusal(write(tmp_path, FULL + rows.replace("2,5", '"2,5"')))
-    assert message == "value: 2 values are no numbers, first: data row 2 ('many'), data row 3 ('2,5')"
+    assert (
+        message
+        == "value: 2 values are no numbers, first: data row 2 ('many'), data row 3 ('2,5'); correct or empty them"
+    )
 
 
 def test_missing_columns_are_named_with_what_may_have_been_meant(tmp_path: Path) -> None:
@@ -264,7 +293,7 @@ def test_a_log_without_any_known_kind_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, FULL + f"u,1,{TEN_S},pv,1\nu,2,{TEN_S},pv,1\n")
     assert (
         refusal(path)
-        == "kind: none of ['pv'] is known; pass kinds={'pv': 'view', ...} with view, cart, purchase, review"
+        == "kind: none of ['pv'] is known; rename them to view, cart, purchase, review, in the file or by kinds={'pv': 'view', ...}"
     )
 
 

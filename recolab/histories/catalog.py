@@ -87,10 +87,14 @@ def build_catalog(past: Any, items: Any = None) -> Catalog:
     shelf = ids.unique().sort().to_frame()
     if items is not None:
         shelf = shelf.join(_attributes(items, ids.dtype), on=ITEM, how="left", maintain_order="left")
+    if PRICE in shelf.columns:
+        shelf = shelf.with_columns(pl.col(PRICE).cast(pl.Float64).fill_nan(None))
     if PRICE in past.columns:
-        paid = pl.DataFrame({ITEM: ids, "__paid": pl.Series(past[PRICE])}).group_by(ITEM).agg(pl.median("__paid"))
+        paid = pl.DataFrame({ITEM: ids, "__paid": pl.Series(past[PRICE])})
+        paid = paid.filter(pl.col("__paid").is_between(0, float("inf"), closed="left"))  # no refund, no NaN
+        paid = paid.group_by(ITEM).agg(pl.median("__paid"))
         shelf = shelf.join(paid, on=ITEM, how="left", maintain_order="left")
-        listed = [pl.col(PRICE).cast(pl.Float64).fill_nan(None)] if PRICE in shelf.columns else []
+        listed = [PRICE] if PRICE in shelf.columns else []
         shelf = shelf.with_columns(pl.coalesce(*listed, "__paid").alias(PRICE)).drop("__paid")
     nothing = pl.DataFrame({ITEM: [None]}, schema={ITEM: ids.dtype})
     return Catalog(pl.concat([nothing, shelf], how="diagonal"), uuids)

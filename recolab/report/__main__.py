@@ -37,6 +37,9 @@ def main(arguments: Sequence[str] | None = None, folder: Path | None = None) -> 
     except (NotebookFailedError, ValueError) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"\n{error}; each file is whole, the old one or the new: make room, then run this again", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -44,7 +44,7 @@ def read_file(
         raise SchemaError(f"{path}: is a folder; name one file in it")
     content: Content = _unzipped(path) if is_zipped else path
     if not (len(content) if isinstance(content, bytes) else path.stat().st_size):
-        raise SchemaError(f"{path}: the file is empty")
+        raise SchemaError(f"{path}: the file is empty; export the log again, with a header and rows")
     if suffix in _SEPARATORS:
         separator = separator or _SEPARATORS[suffix]
         table, said = _read_csv(path, content, separator), f"separator {_SPOKEN.get(separator, separator)}"
@@ -53,7 +53,7 @@ def read_file(
     else:
         table, said = _read_parquet(path), "parquet"
     if table.is_empty():
-        raise SchemaError(f"{path}: there is no row below the header {', '.join(table.columns)}")
+        raise SchemaError(f"{path}: there is no row below the header {', '.join(table.columns)}; export the log again")
     return table, f"{path.name}: {len(table):,} rows ({said})"
 
 
@@ -114,6 +114,8 @@ def _read_csv(path: Path, content: Content, separator: str) -> pl.DataFrame:
         _blame_bad_utf8(path, content)
         _blame_csv_record(path, content, separator, len(header))
         raise SchemaError(f"{path}: cannot be read as csv: {_first_line(error)}") from error
+    if table.width != len(header):
+        raise SchemaError(f"{path}: its lines end in a bare carriage return (old Mac); save it with newlines")
     table.columns = header
     return table
 
@@ -130,10 +132,11 @@ def _csv_header(path: Path, content: Content, separator: str) -> list[str]:
     if not header:
         raise SchemaError(f"{path}: the first line is blank; it must name the columns")
     others = [mark for mark in _SPOKEN if mark != separator and mark in header[0]]
-    if len(header) == 1 and others:
-        mark = max(others, key=header[0].count)
+    mark = max(others, key=header[0].count, default="")
+    if mark and header[0].count(mark) >= len(header):
         raise SchemaError(
-            f"{path}: only one column, {header[0]!r}; the separator seems to be a {_SPOKEN[mark]}: pass separator={mark!r}"
+            f"{path}: the first column is {header[0]!r}; the separator seems to be a {_SPOKEN[mark]}: pass "
+            f"separator={mark!r}, or save the file with {_SPOKEN[separator]}s"
         )
     refuse_doubled(header, str(path))
     return header

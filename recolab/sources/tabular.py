@@ -26,9 +26,10 @@ from recolab.schema import (
     check_items,
 )
 from recolab.sources import Tables
-from recolab.sources.conversion import Ids, to_ids, to_numbers, to_plain, to_times
+from recolab.sources.conversion import Ids, to_ids, to_numbers, to_plain
 from recolab.sources.databases import read_query
 from recolab.sources.files import is_untyped, read_file, refuse_doubled
+from recolab.sources.times import to_times
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -129,8 +130,8 @@ def _renamed(table: pl.DataFrame, columns: Mapping[str, str], required: Collecti
     if missing := [name for name in required if name not in names]:
         example = f"columns={{'{there[0]}': '{missing[0]}'}}"
         raise SchemaError(
-            f"{where}: no column {_with_guess(missing, there)}; the file has {', '.join(there)}; give theirs -> ours, such "
-            f"as {example} (a file without a header needs one)"
+            f"{where}: no column {_with_guess(missing, there)}; the file has {', '.join(there)}; rename in the file, or "
+            f"give theirs -> ours, such as {example} (a file without a header needs one)"
         )
     table.columns = names
     return table
@@ -179,7 +180,8 @@ def _with_kinds(log: pl.DataFrame, kinds: Mapping[str, str], said: list[str]) ->
     if len(unknown) == len(found):
         most = unknown[KIND].head(5).to_list()
         raise SchemaError(
-            f"{KIND}: none of {most} is known; pass kinds={{{most[0]!r}: 'view', ...}} with {', '.join(KINDS)}"
+            f"{KIND}: none of {most} is known; rename them to {', '.join(KINDS)}, in the file or by "
+            f"kinds={{{most[0]!r}: 'view', ...}}"
         )
     if len(unknown):
         n = int(unknown["count"].sum())
