@@ -7,6 +7,7 @@ import json
 import os
 import random
 import tempfile
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -180,7 +181,7 @@ class Lab:
         """Show the code behind a name, highlighted, so that a notebook explains without defining."""
         from IPython.display import Code  # noqa: PLC0415  (only notebooks have IPython)
 
-        return Code(inspect.getsource(thing), language="python")
+        return Code(textwrap.dedent(inspect.getsource(thing)), language="python")
 
 
 def open_lab(seed: int, run: str = DEFAULT_RUN) -> Lab:
@@ -196,6 +197,7 @@ def open_lab(seed: int, run: str = DEFAULT_RUN) -> Lab:
     from recolab.plots import house_style  # noqa: PLC0415  (the light core has no matplotlib)
 
     house_style()
+    pl.Config(tbl_rows=20, fmt_str_lengths=80, tbl_hide_column_data_types=True, tbl_hide_dataframe_shape=True)
     return lab
 
 

@@ -1,6 +1,6 @@
 """recolab.plots: every figure says what it measures, and draws the numbers it was given."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -98,7 +98,7 @@ def test_the_best_model_is_on_top_in_its_own_colour():
 
 
 def test_a_variant_has_the_colour_of_its_family_and_a_stranger_always_the_same():
-    assert plots.colour_of("Popularity, last 30 days") == plots.MODEL_COLOURS["Popularity"]
+    assert plots.colour_of("Popularity, last 30 days") == plots.MODEL_COLOURS["Popularity, last"]
     assert plots.colour_of("SVD (Surprise)") == plots.MODEL_COLOURS["SVD"]
     assert plots.colour_of("Mine") == plots.colour_of("Mine") == "#8a5a44"
     assert len(set(plots.MODEL_COLOURS.values())) == len(plots.MODEL_COLOURS)
@@ -165,6 +165,15 @@ def test_a_day_without_events_is_drawn_as_zero():
     events = EVENTS.with_columns(pl.lit("view").alias(KIND))
     (line,) = plots.activity(events).lines
     assert list(line.get_ydata()) == [2, 0, 0, 1]
+
+
+def test_impossible_moments_do_not_squeeze_the_log_and_are_counted():
+    moments = [datetime(2024, 1, 1) + timedelta(hours=h) for h in range(600)]
+    strays = [datetime(1970, 1, 1), datetime(2065, 1, 1)]
+    ax = plots.activity(pl.DataFrame({TIME: [*moments, *strays], KIND: "view"}))
+    assert texts(ax) == ["2 events lie outside"]
+    assert ax.get_xlim()[1] - ax.get_xlim()[0] < 30
+    assert texts(plots.activity(pl.DataFrame({TIME: moments, KIND: "view"}))) == []
 
 
 def test_the_busiest_items_that_hold_half_are_counted():

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -267,3 +268,11 @@ def test_what_is_unknown_of_stock_and_price():
     assert catalog.ids(np.flatnonzero(rerank.allowed_items(catalog))) == [1, 2]
     for rules in (rerank.Rules(min_price=2.0), rerank.Rules(max_price=2.0)):
         assert catalog.ids(np.flatnonzero(rerank.allowed_items(catalog, rules))) == [1]
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_a_line_through_one_kind_of_answer_is_refused(answer):
+    found = rerank.propose(MODELS, TASK, FACTS, n=5)
+    same = replace(found, wanted=np.full_like(found.wanted, answer))
+    with pytest.raises(ValueError, match="nothing to tell apart, give a longer log"):
+        rerank.LinearBlend().fit(same)

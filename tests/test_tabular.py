@@ -269,7 +269,7 @@ def test_missing_columns_are_named_with_what_may_have_been_meant(tmp_path: Path)
     path = write(tmp_path, f"userid,item_id, timestamp\nu,i,{TEN_S}\n")
     message = refusal(path)
     assert "no column 'user_id' (is it 'userid'?), 'timestamp' (is it ' timestamp'?)" in message
-    assert "give theirs -> ours, such as columns={'userid': 'user_id'}" in message
+    assert "give theirs -> ours, such as columns={'its name for it': 'user_id'}" in message
     assert "no column 'user' (is it 'userid'?); the file has userid, item_id" in refusal(path, {"user": USER})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -45,10 +45,11 @@ def activity(
         whole = one.upsample("day", every="1d").with_columns(pl.col("len").fill_null(0))
         ax.plot(whole["day"], whole["len"], color=KIND_COLOURS.get(kind, GREY), linewidth=1.3, label=kind)
     if days[KIND].n_unique() > 1:
-        ax.legend(loc="upper left", ncols=4)
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4)  # inside, it would write over the cuts
     for number, (name, moment) in enumerate((cuts or {}).items()):
         _mark(ax, moment, name, height=0.98 - 0.07 * (number % 2), left=True)  # neighbours would write over each other
     _count_axis(ax, days["len"].to_numpy().max())
+    _leave_out_strays(ax, events[TIME].drop_nulls().sort())
     return finish(ax, title, "", "events per day", grid="y")
 
 
@@ -90,7 +91,7 @@ def history_lengths(lengths: ArrayLike, title: str = "", ax: Axes | None = None)
 
 
 def basket_gap(days: ArrayLike, title: str = "", ax: Axes | None = None) -> Axes:
-    """Show how long people stay away: days between two baskets of one user, whole days, weeks marked below.
+    """Show how long people stay away: days between two visits of one user, whole days, weeks marked below.
 
     days: (M,) gaps in days; the longest 2 % share the last bar
     """
@@ -103,7 +104,7 @@ def basket_gap(days: ArrayLike, title: str = "", ax: Axes | None = None) -> Axes
     ax.set_xticks(np.arange(0, last + 1, 7))
     _count_axis(ax, np.max(heights))
     _mark(ax, float(np.median(days)), f"median {np.median(days):.1f} days")
-    return finish(ax, title, f"days since the basket before ({last} and more in the last bar)", "baskets", grid="y")
+    return finish(ax, title, f"days since the visit before ({last} and more in the last bar)", "visits", grid="y")
 
 
 def _part(rows: int, total: int) -> str:
@@ -127,6 +128,20 @@ def _mark(ax: Axes, x: Any, text: str, height: float = 0.98, left: bool = False)
         text, (x, height), shift, ("data", "axes fraction"), "offset points", color=RED, ha=side, va="top"
     )
     name.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 1})
+
+
+def _leave_out_strays(ax: Axes, moments: pl.Series) -> None:
+    """Look at the middle 99 % where impossible moments would squeeze the log to a line, and count what is not seen."""
+    n = len(moments)
+    low, high = moments[n // 200], moments[n - 1 - n // 200]
+    margin = max(high - low, timedelta(days=1)) / 20
+    if moments[-1] - moments[0] <= 60 * margin:
+        return
+    ax.set_xlim(low - margin, high + margin)
+    strays = n - int(moments.is_between(low - margin, high + margin).sum())
+    ax.annotate(
+        f"{strays:,} events lie outside", (0.99, 0.97), xycoords="axes fraction", color=RED, ha="right", va="top"
+    )
 
 
 def _count_axis(ax: Axes, top: float) -> None:

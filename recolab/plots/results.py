@@ -68,7 +68,7 @@ def lift(table: pl.DataFrame, title: str = "", target: float | None = None, ax: 
         ax.annotate(f"target {target:+g} %", (target, len(table) - 0.45), (4, 0), textcoords="offset points", color=RED)
     ax.set_yticks(rows, names)
     ax.set_ylim(-0.6, len(table) - 0.2)
-    ax.margins(x=0.24)  # for the words on either side
+    ax.margins(x=0.3)  # for the words on either side
     return finish(ax, title, "difference to the baseline, % (95 % interval, same users); better →", "", grid="x")
 
 
@@ -88,7 +88,7 @@ def loss_curve(log: Sequence[Mapping[str, float]], metric: str = "ndcg@10", titl
         lower.plot(table["epoch"], table["validation"], "o-", markersize=4, color=BLUE)
         at = (table["epoch"][best], table["validation"][best])
         lower.plot(*at, "o", markersize=12, markerfacecolor="none", markeredgecolor=RED, markeredgewidth=1.6)
-        lower.annotate(f"kept: {at[1]:.4f}", at, (0, -20), textcoords="offset points", color=RED, ha="center")
+        lower.annotate(f"kept: {at[1]:.4f}", at, (0, 12), textcoords="offset points", color=RED, ha="center")
         lower.margins(y=0.25)
         finish(lower, "", "epoch", f"validation {metric}", grid="y")
     upper.set_xlim(min(table["epoch"]) - 0.5, max(table["epoch"]) + 0.5)

@@ -39,7 +39,15 @@ class LinearBlend:
         self.penalty, self.name = penalty, name
 
     def fit(self, candidates: Candidates) -> Self:
-        """Fit the weights of the score and rank columns on what was wanted."""
+        """Fit the weights of the score and rank columns on what was wanted.
+
+        Raises ValueError where all candidates were wanted, or none.
+        """
+        if candidates.wanted.all() or not candidates.wanted.any():
+            raise ValueError(
+                f"of {len(candidates.wanted):,} candidates {candidates.wanted.sum():,} were wanted: there is nothing to "
+                "tell apart, give a longer log"
+            )
         self.known = candidates.names
         self.columns = [c for c, name in enumerate(candidates.names) if name.endswith((" score", " rank"))]
         self.names = [candidates.names[c] for c in self.columns]

@@ -128,7 +128,7 @@ def _renamed(table: pl.DataFrame, columns: Mapping[str, str], required: Collecti
     names = [columns.get(name, name) for name in there]
     refuse_doubled(names, f"{where} after renaming")
     if missing := [name for name in required if name not in names]:
-        example = f"columns={{'{there[0]}': '{missing[0]}'}}"
+        example = f"columns={{'its name for it': '{missing[0]}'}}"
         raise SchemaError(
             f"{where}: no column {_with_guess(missing, there)}; the file has {', '.join(there)}; rename in the file, or "
             f"give theirs -> ours, such as {example} (a file without a header needs one)"
