@@ -12,6 +12,7 @@ from pathlib import Path
 from recolab.lab import project_root
 from recolab.report.parameters import EVERY, read_parameter_file, shared_parameters
 from recolab.report.running import NotebookFailedError, make_report
+from recolab.sources import SOURCES
 
 
 def main(arguments: Sequence[str] | None = None, folder: Path | None = None) -> int:
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None, folder: Path | None = None) -> 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m recolab.report", description=main.__doc__.splitlines()[0])  # type: ignore[union-attr]
-    parser.add_argument("--data", help="a source: complete_journey (default), shop, article_case, tabular")
+    parser.add_argument("--data", help=f"a source: {', '.join(SOURCES)}; the first by default")
     parser.add_argument("--events", help="the path of your own log; implies --data tabular")
     parser.add_argument("--run", help="name of the artefact folder; default: the source's or the log's name")
     parser.add_argument(

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import narwhals as nw
 import polars as pl
 
+SOURCES = ("complete_journey", "shop", "article_case", "tabular")
+
 
 @dataclass(frozen=True)
 class Tables:
@@ -21,7 +23,7 @@ class Tables:
 def load(name: str, events: str = "", items: str = "") -> Tables:
     """Load a source by the name that a notebook's DATA parameter holds.
 
-    name: complete_journey, shop, article_case or tabular    events, items: files of one's own log, for tabular only
+    name: one of SOURCES    events, items: files of one's own log, for tabular only
     Raises ValueError for an unknown name, for tabular without a file and for a file given to another source; and
     whatever the source itself raises.
     """
@@ -46,7 +48,7 @@ def load(name: str, events: str = "", items: str = "") -> Tables:
         if not events:
             raise ValueError("tabular needs the path of your log: EVENTS = 'my_log.csv'")
         return read_events(events, items=items or None)
-    raise ValueError(f"no source is called {name!r}; there are complete_journey, shop, article_case and tabular")
+    raise ValueError(f"no source is called {name!r}; there are {', '.join(SOURCES)}")
 
 
 def impossible(name: str) -> Mapping[str, nw.Expr]:
