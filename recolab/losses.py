@@ -1,14 +1,18 @@
-"""Cross-entropy over a catalog: in full, or against a sample of items shared by the whole batch."""
+"""Losses over a catalog: cross-entropy in full or against sampled items, and the pairwise losses of GRU4Rec."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 ROWS = 512  # positions whose logits live in memory at once
+
+LossName = Literal["softmax", "bce", "bpr_max", "top1_max"]
+CatalogLoss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]  # hidden, table, owners, targets -> scalar
 
 
 def full_cross_entropy(hidden: Tensor, table: Tensor, owners: Tensor, targets: Tensor) -> Tensor:
@@ -34,6 +38,61 @@ def sampled_cross_entropy(
     wanted = _target_logits(hidden, table, owners, targets)  # (M,)
     log_others = drawn.logsumexp(1)[owners]
     return F.softplus(log_others - wanted).mean()
+
+
+def binary_cross_entropy(wanted: Tensor, drawn: Tensor) -> Tensor:
+    """Judge each target and one drawn item as yes or no, as SASRec did (Kang & McAuley 2018): wanted (M,), drawn (M, S) -> scalar."""
+    M, S = drawn.shape
+    one = drawn[torch.arange(M), torch.arange(M) % S]  # to each target its own
+    return (F.softplus(-wanted) + F.softplus(one)).mean()
+
+
+def bpr_max(wanted: Tensor, drawn: Tensor, penalty: float = 1.0) -> Tensor:
+    """Put the target above the drawn items that stand highest: -log Σⱼ sⱼ σ(w - dⱼ) + penalty Σⱼ sⱼ dⱼ², s = softmax(d).
+
+    wanted: (M,) scores of targets    drawn: (M, S) scores of drawn items  ->  scalar (Hidasi & Karatzoglou 2018, eq. 10)
+    """
+    share = drawn.softmax(1)
+    above = (share * (wanted[:, None] - drawn).sigmoid()).sum(1)
+    return (penalty * (share * drawn**2).sum(1) - (above + 1e-24).log()).mean()
+
+
+def top1_max(wanted: Tensor, drawn: Tensor) -> Tensor:
+    """Push the drawn items that stand highest under the target and towards 0: Σⱼ sⱼ (σ(dⱼ - w) + σ(dⱼ²)), s = softmax(d).
+
+    wanted: (M,) scores of targets    drawn: (M, S) scores of drawn items  ->  scalar (Hidasi & Karatzoglou 2018, eq. 8)
+    """
+    share = drawn.softmax(1)
+    return (share * ((drawn - wanted[:, None]).sigmoid() + (drawn**2).sigmoid())).sum(1).mean()
+
+
+_PAIRWISE = {"bce": binary_cross_entropy, "bpr_max": bpr_max, "top1_max": top1_max}
+
+
+def catalog_loss(name: LossName, sold: Tensor, n_drawn: int) -> CatalogLoss:
+    """Choose how targets are asked for: against the whole catalog (n_drawn = 0), or against items drawn for the batch.
+
+    sold: (N,) events of each item, row 0 = PAD; draws follow the square root of one more, between what sells and what
+    there is  ->  a function of hidden (P, D), table (N, D), owners (M,) and targets (M,) that gives a scalar
+    Raises ValueError for a pairwise loss without draws, and for a name that is none of LossName.
+    """
+    if name != "softmax" and (name not in _PAIRWISE or not n_drawn):
+        raise ValueError(
+            f"loss {name!r} with {n_drawn} negatives: use softmax, or {list(_PAIRWISE)} with some negatives"
+        )
+    chance = (sold.double() + 1).sqrt()
+    chance[0] = 0  # PAD is never drawn
+    chance = chance / chance.sum()
+
+    def sampled(hidden: Tensor, table: Tensor, owners: Tensor, targets: Tensor) -> Tensor:
+        drawn = torch.multinomial(chance, n_drawn, replacement=True)
+        if name == "softmax":
+            log_expected = (chance[drawn] * n_drawn).log().float()
+            return sampled_cross_entropy(hidden, table, owners, targets, drawn, log_expected)
+        scores = (hidden @ table[drawn].T)[owners]
+        return _PAIRWISE[name](_target_logits(hidden, table, owners, targets), scores)
+
+    return sampled if n_drawn else full_cross_entropy
 
 
 def _target_logits(hidden: Tensor, table: Tensor, owners: Tensor, targets: Tensor) -> Tensor:

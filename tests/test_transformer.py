@@ -14,7 +14,8 @@ from recolab.attention import attend
 from recolab.histories import PAD, all_windows, build_catalog, lay_out, newest_window, pack, visits
 from recolab.models import item_vectors
 from recolab.models.item_vectors import cooccurrence_vectors
-from recolab.models.transformer import NextVisitTransformer, Transformer, TransformerConfig, load_transformer
+from recolab.models.sequential import SequenceNetwork
+from recolab.models.transformer import Transformer, TransformerConfig, TransformerEncoder
 from recolab.training import TrainConfig
 from tests.worlds import carousel, log
 
@@ -25,8 +26,8 @@ CLOSE = {"rtol": 1e-5, "atol": 1e-6}  # outputs are layer-normed: about 1
 def net(n_items, config=CONFIG):
     """An untrained net in which even the positions say something."""
     torch.manual_seed(0)
-    module = NextVisitTransformer(n_items, config).eval()
-    torch.nn.init.normal_(module.position.bias)
+    module = SequenceNetwork(n_items, config, lambda: TransformerEncoder(config)).eval()
+    torch.nn.init.normal_(module.encoder.relative.bias)
     return module
 
 
@@ -104,14 +105,16 @@ def test_the_whole_net_over_attend_is_the_whole_net_over_the_fused_path(window, 
         return fit.softmax(-1) @ value
 
     calls = []
-    monkeypatch.setattr(attention.F, "scaled_dot_product_attention", lambda *a, **k: calls.append(1) or slow(*a, **k))
+    monkeypatch.setattr(
+        attention.blocks.F, "scaled_dot_product_attention", lambda *a, **k: calls.append(1) or slow(*a, **k)
+    )
     torch.testing.assert_close(module(batch), fused, **CLOSE)
     assert len(calls) == CONFIG.n_blocks
     with torch.no_grad():
-        module.position.bias.zero_()
+        module.encoder.relative.bias.zero_()
     unbiased = module(batch)
     monkeypatch.setattr(
-        attention.F,
+        attention.blocks.F,
         "scaled_dot_product_attention",
         lambda q, k, v, attn_mask, dropout_p: attend(q, k, v, attn_mask == 0)[0],
     )
@@ -135,12 +138,12 @@ def test_what_is_saved_and_loaded_scores_the_same(tmp_path):
     model = Transformer(CONFIG, TrainConfig(epochs=1, progress=False), name="mine").fit(histories, catalog)
     path = tmp_path / "model.safetensors"
     model.save(path)
-    again = load_transformer(path)
+    again = Transformer.load(path)
     np.testing.assert_array_equal(again.score(histories), model.score(histories))
     np.testing.assert_array_equal(again.score(histories.last(0)), model.score(histories.last(0)))
     assert (again.config, again.training, again.name) == (model.config, model.training, "mine")
     with safe_open(path, framework="pt") as file:
-        assert json.loads(file.metadata()["config"])["dim"] == 16
+        assert json.loads(file.metadata()["settings"])["config"]["dim"] == 16
 
 
 def test_a_save_that_fails_leaves_the_old_model(tmp_path, monkeypatch):
@@ -153,7 +156,7 @@ def test_a_save_that_fails_leaves_the_old_model(tmp_path, monkeypatch):
     def full_disk(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("recolab.models.transformer.save_file", full_disk)
+    monkeypatch.setattr("recolab.models.sequential.save_file", full_disk)
     with pytest.raises(OSError, match="No space left"):
         model.save(path)
     assert path.read_bytes() == before
@@ -274,7 +277,7 @@ def test_negatives_follow_the_root_of_popularity_and_are_corrected_for_it(monkey
     chances, real = [], torch.multinomial
     monkeypatch.setattr(torch, "multinomial", lambda c, *a, **k: chances.append(c) or real(c, *a, **k))
     monkeypatch.setattr(
-        "recolab.models.transformer.cooccurrence_vectors", lambda *_: np.zeros((len(catalog), 16), np.float32)
+        "recolab.models.sequential.cooccurrence_vectors", lambda *_: np.zeros((len(catalog), 16), np.float32)
     )
     model = Transformer(replace(CONFIG, negatives=5000), TrainConfig(epochs=1, learning_rate=0.0, progress=False))
     log_of_one = model.fit(pack(events, catalog), catalog).log

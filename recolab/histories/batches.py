@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,13 +29,19 @@ class Rectangle:
     """W windows of visits laid out for a network, padded on the left to T; only `cells` hold anything.
 
     items: (M,) catalog rows, visit by visit    starts: (V,) where each visit begins in items    cells: (V,) its place
-    in the flattened (W, T)    is_visit: (W, T) bool
+    in the flattened (W, T)    is_visit: (W, T) bool    ages: (W, T) days before now (steps where ordinal), 0 where padded
     """
 
     items: Ints
     starts: Ints
     cells: Ints
     is_visit: NDArray[np.bool_]
+    ages: NDArray[np.float32]
+
+    @property
+    def sizes(self) -> Ints:
+        """Items per visit: (V,)."""
+        return np.diff(self.starts, append=len(self.items))
 
 
 def visits(histories: Histories) -> Visits:
@@ -79,9 +85,33 @@ def lay_out(histories: Histories, visited: Visits, windows: Ints) -> Rectangle:
     width = max(int(lengths.max(initial=0)), 1)
     row = np.repeat(np.arange(len(windows)), lengths)
     cells = row * width + width - (np.repeat(windows[:, 1], lengths) - which)
-    is_visit = np.zeros(len(windows) * width, bool)
-    is_visit[cells] = True
-    return Rectangle(histories.items[events].astype(np.int64), offsets[:-1], cells, is_visit.reshape(-1, width))
+    is_visit, ages = np.zeros((len(windows), width), bool), np.zeros((len(windows), width), np.float32)
+    is_visit.flat[cells] = True
+    ages.flat[cells] = histories.ages_of(visited.starts[which])
+    return Rectangle(histories.items[events].astype(np.int64), offsets[:-1], cells, is_visit, ages)
+
+
+def hide(window: Rectangle, hidden: NDArray[np.bool_]) -> tuple[Rectangle, Ints, Ints]:
+    """Empty some visits and ask for what they held: hidden (V,) -> the window, owners (M,) and rows (M,)."""
+    is_asked = np.repeat(hidden, window.sizes)
+    owners = np.repeat(np.arange(len(hidden)), np.where(hidden, window.sizes, 0))
+    left = np.where(hidden, 0, window.sizes)
+    emptied = replace(window, items=window.items[~is_asked], starts=np.cumsum(left) - left)
+    return emptied, owners, window.items[is_asked]
+
+
+def append_blank(window: Rectangle) -> Rectangle:
+    """Add an empty visit, now, after the newest of every window: (W, T) becomes (W, T + 1)."""
+    n, width = window.is_visit.shape
+    row, column = np.divmod(window.cells, width)
+    blank = np.arange(1, n + 1) * (width + 1) - 1
+    return Rectangle(
+        window.items,
+        np.concatenate([window.starts, np.full(n, len(window.items))]),
+        np.concatenate([row * (width + 1) + column, blank]),
+        np.pad(window.is_visit, ((0, 0), (0, 1)), constant_values=True),
+        np.pad(window.ages, ((0, 0), (0, 1))),
+    )
 
 
 def next_visits(histories: Histories, visited: Visits, windows: Ints) -> tuple[Ints, Ints]:

@@ -1,0 +1,20 @@
+"""Attention: who may read whom, how much, and what is done with it."""
+
+from recolab.attention.blocks import Block, CrossAttention, DecoderBlock, SelfAttention
+from recolab.attention.formula import attend, visible_all, visible_history, visible_others
+from recolab.attention.positions import AbsolutePosition, RelativePosition, RotaryPosition, TimeBias
+
+__all__ = [
+    "AbsolutePosition",
+    "Block",
+    "CrossAttention",
+    "DecoderBlock",
+    "RelativePosition",
+    "RotaryPosition",
+    "SelfAttention",
+    "TimeBias",
+    "attend",
+    "visible_all",
+    "visible_history",
+    "visible_others",
+]

@@ -1,0 +1,149 @@
+"""Attention in several heads, and the blocks of encoder and decoder."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from recolab.attention.positions import RotaryPosition
+
+
+class SelfAttention(nn.Module):
+    """Several heads that each read the past in their own way, then one linear map that joins what they found."""
+
+    def __init__(self, dim: int, n_heads: int, dropout: float, turn: RotaryPosition | None = None) -> None:
+        super().__init__()
+        _require_shares(dim, n_heads)
+        self.n_heads, self.dropout, self.turn = n_heads, dropout, turn
+        self.project = nn.Linear(dim, 3 * dim)
+        self.join = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        """Read the past: x (B, T, D), bias (B, n_heads, T, T) added to the fit, -inf where nothing may be read."""
+        query, key, value = (_heads(part, self.n_heads) for part in self.project(x).chunk(3, dim=-1))
+        if self.turn is not None:
+            query, key = self.turn(query), self.turn(key)
+        dropout = self.dropout if self.training else 0.0
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
+        joined: Tensor = self.join(_joined(mixed))
+        return joined
+
+
+class CrossAttention(nn.Module):
+    """Several heads in which one sequence asks and another answers: what a decoder reads of the encoded history."""
+
+    def __init__(self, dim: int, n_heads: int, dropout: float) -> None:
+        super().__init__()
+        _require_shares(dim, n_heads)
+        self.n_heads, self.dropout = n_heads, dropout
+        self.ask, self.answer = nn.Linear(dim, dim), nn.Linear(dim, 2 * dim)
+        self.join = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor, memory: Tensor, bias: Tensor) -> Tensor:
+        """Read memory (B, S, D) from x (B, T, D), bias (B, n_heads, T, S) added to the fit  ->  (B, T, D)."""
+        key, value = (_heads(part, self.n_heads) for part in self.answer(memory).chunk(2, dim=-1))
+        dropout = self.dropout if self.training else 0.0
+        query = _heads(self.ask(x), self.n_heads)
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
+        joined: Tensor = self.join(_joined(mixed))
+        return joined
+
+
+class SwiGlu(nn.Module):
+    """A feed-forward layer whose one half decides how much of the other passes (Shazeer 2020); as many weights as the plain one."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        width = 8 * dim // 3
+        self.gate, self.up, self.down = nn.Linear(dim, width), nn.Linear(dim, width), nn.Linear(width, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Think about x: (..., D) -> (..., D)."""
+        thought: Tensor = self.down(F.silu(self.gate(x)) * self.up(x))
+        return thought
+
+
+class Block(nn.Module):
+    """One Transformer block: read the past, then think about it, each added to what was known.
+
+    norm: "pre" normalises what is read (Xiong et al. 2020), "post" the sum (Vaswani et al. 2017)
+    gated: let what is known decide how much of the new is added (LiGR, Borisyuk et al. 2024)
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        n_heads: int,
+        dropout: float,
+        norm: Literal["pre", "post"] = "pre",
+        feed_forward: Literal["gelu", "swiglu"] = "gelu",
+        gated: bool = False,
+        turn: RotaryPosition | None = None,
+    ) -> None:
+        super().__init__()
+        self.norm = norm
+        self.attention = SelfAttention(dim, n_heads, dropout, turn)
+        self.norm_read, self.norm_think = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.think = SwiGlu(dim) if feed_forward == "swiglu" else _plain_feed_forward(dim)
+        self.gates = nn.ModuleList([nn.Linear(dim, dim), nn.Linear(dim, dim)]) if gated else None
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        """Pass x (B, T, D) through the block with bias (B, n_heads, T, T)  ->  (B, T, D)."""
+        thought: Tensor
+        if self.norm == "post":
+            x = self.norm_read(self._add(0, x, self.attention(x, bias)))
+            thought = self.norm_think(self._add(1, x, self.think(x)))
+            return thought
+        x = self._add(0, x, self.attention(self.norm_read(x), bias))
+        thought = self._add(1, x, self.think(self.norm_think(x)))
+        return thought
+
+    def _add(self, step: int, known: Tensor, new: Tensor) -> Tensor:
+        if self.gates is not None:
+            new = self.gates[step](known).sigmoid() * new
+        added: Tensor = known + self.dropout(new)
+        return added
+
+
+class DecoderBlock(nn.Module):
+    """One pre-norm decoder block: read what was written, read the encoded history, then think (Vaswani et al. 2017, fig. 1)."""
+
+    def __init__(self, dim: int, n_heads: int, dropout: float) -> None:
+        super().__init__()
+        self.attention = SelfAttention(dim, n_heads, dropout)
+        self.cross = CrossAttention(dim, n_heads, dropout)
+        self.norm_write, self.norm_read, self.norm_think = nn.LayerNorm(dim), nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.think = _plain_feed_forward(dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, memory: Tensor, own_bias: Tensor, cross_bias: Tensor) -> Tensor:
+        """Pass what is written x (B, T, D) through the block, reading memory (B, S, D)  ->  (B, T, D).
+
+        own_bias: (B, n_heads, T, T)    cross_bias: (B, n_heads, T, S); -inf where nothing may be read
+        """
+        x = x + self.dropout(self.attention(self.norm_write(x), own_bias))
+        x = x + self.dropout(self.cross(self.norm_read(x), memory, cross_bias))
+        thought: Tensor = x + self.dropout(self.think(self.norm_think(x)))
+        return thought
+
+
+def _plain_feed_forward(dim: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
+
+
+def _heads(x: Tensor, n_heads: int) -> Tensor:
+    """Share a width among heads: (B, T, D) -> (B, n_heads, T, D / n_heads)."""
+    return x.view(*x.shape[:2], n_heads, -1).transpose(1, 2)
+
+
+def _joined(x: Tensor) -> Tensor:
+    """Lay heads side by side again: (B, n_heads, T, d) -> (B, T, D)."""
+    return x.transpose(1, 2).flatten(2)
+
+
+def _require_shares(dim: int, n_heads: int) -> None:
+    if dim % n_heads:
+        raise ValueError(f"dim = {dim} must be a multiple of n_heads = {n_heads}")

@@ -1,0 +1,162 @@
+"""Sequence models of every architecture: one item table, one encoder of visits, one way to learn and one to score."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from recolab.histories import PAD, Catalog, Histories, Rectangle, bucketed_batches, lay_out, newest_window, visits
+from recolab.lab import write_atomically
+from recolab.losses import LossName, catalog_loss
+from recolab.models.item_vectors import cooccurrence_vectors
+from recolab.models.objectives import Batch, Batches, NextVisit, Objective
+from recolab.training import TrainConfig, fit
+
+
+@dataclass(frozen=True)
+class SequenceConfig:
+    """What every architecture shares: the width, how much it reads, and what it is asked while it learns."""
+
+    dim: int = 64
+    max_len: int = 64  # visits read at most
+    dropout: float = 0.2
+    negatives: int = 2048  # items sampled per batch; 0 asks the whole catalog
+    batch_positions: int = 2048  # visits in a batch
+    warm_start: bool = True  # begin from co-occurrence vectors instead of noise
+    loss: LossName = "softmax"
+
+
+class SequenceNetwork(nn.Module):
+    """Say, after every visit, what the next one will hold.
+
+    Input and output share one item table, so the model has a single answer to "what is this item?", whichever
+    side is asking. Visits of one item and a causal Transformer make this SASRec (Kang & McAuley 2018) with a softmax.
+    """
+
+    def __init__(self, n_items: int, config: SequenceConfig, make_encoder: Callable[[], nn.Module]) -> None:
+        super().__init__()
+        self.table = nn.Embedding(n_items, config.dim, padding_idx=PAD)
+        nn.init.normal_(self.table.weight, std=config.dim**-0.5)
+        with torch.no_grad():
+            self.table.weight[PAD] = 0
+        self.blank = nn.Parameter(torch.zeros(config.dim))  # what stands where a visit is hidden
+        self.dropout = nn.Dropout(config.dropout)
+        self.encoder = make_encoder()
+        self.norm_in, self.norm_out = nn.LayerNorm(config.dim), nn.LayerNorm(config.dim)
+
+    def forward(self, batch: Rectangle) -> Tensor:
+        """Encode every visit with those it may read: W windows of at most T visits -> (W, T, D), nonsense where padded."""
+        is_visit, ages = torch.from_numpy(batch.is_visit), torch.from_numpy(batch.ages)
+        items, starts, cells = map(torch.from_numpy, (batch.items, batch.starts, batch.cells))
+        size = torch.diff(starts, append=starts.new_tensor([len(items)]))[:, None]
+        # The sum of a visit's items over the root of their number: a large basket says more, but not ten times more.
+        bag = F.embedding_bag(items, self.table.weight, starts, mode="sum") / size.clamp(min=1).sqrt()
+        bag = torch.where(size > 0, bag, self.blank)
+        x = bag.new_zeros(is_visit.numel(), bag.size(1)).index_copy(0, cells, bag).view(*is_visit.shape, -1)
+        encoded: Tensor = self.norm_out(self.encoder(self.dropout(self.norm_in(x)), is_visit, ages))
+        return encoded
+
+
+class SequenceModel:
+    """A sequence model as a recommender: packed histories in, scores of the catalog out.
+
+    An architecture gives a name, a config and an encoder: (W, T, D) visits, (W, T) is_visit and (W, T) ages in days -> (W, T, D).
+    """
+
+    name: str
+    Config: ClassVar[type[SequenceConfig]]
+
+    def __init__(
+        self, config: SequenceConfig | None = None, training: TrainConfig | None = None, name: str | None = None
+    ) -> None:
+        self.config, self.training = config or self.Config(), training or TrainConfig()
+        self.name = name or type(self).__name__
+        self.log: list[dict[str, float]] = []
+
+    def encoder(self) -> nn.Module:
+        """Make the part that reads a history, not trained yet."""
+        raise NotImplementedError
+
+    def objective(self) -> Objective:
+        """Say what the model is asked while it learns."""
+        return NextVisit()
+
+    def fit(
+        self,
+        histories: Histories,
+        catalog: Catalog,
+        validate: Callable[[Self], float] | None = None,
+        checkpoint: Path | None = None,
+    ) -> Self:
+        """Learn to foresee each visit from those that may be read.
+
+        validate: model -> score, for an early stop; without it all epochs run    checkpoint: where to resume from
+        """
+        torch.manual_seed(self.training.seed)
+        self.module = SequenceNetwork(len(catalog), self.config, self.encoder)
+        if self.config.warm_start:
+            vectors = cooccurrence_vectors(histories, len(catalog), self.config.dim, self.training.seed)
+            with torch.no_grad():
+                self.module.table.weight[1:] = torch.from_numpy(vectors[1:])
+        sold = np.bincount(histories.items, minlength=len(catalog))
+        self._popularity = np.log1p(sold.astype(np.float32))
+        ask = catalog_loss(self.config.loss, torch.from_numpy(sold), self.config.negatives)
+
+        def loss_of(batch: Batch) -> tuple[Tensor, int]:
+            hidden = self.module(batch.windows).flatten(0, 1)[torch.from_numpy(batch.windows.cells)]
+            owners, targets = torch.from_numpy(batch.owners), torch.from_numpy(batch.targets)
+            return ask(hidden, self.module.table.weight, owners, targets), len(targets)
+
+        batches = Batches(histories, self.objective(), self.config.max_len, self.config.batch_positions)
+        check = None if validate is None else (lambda: validate(self))
+        self.log = fit(self.module, loss_of, batches.epoch, self.training, check, checkpoint)
+        return self
+
+    def score(self, histories: Histories) -> NDArray[np.float32]:
+        """Score the catalog as what the next visit holds: B histories -> (B, N), PAD at -inf; no past, what sells most."""
+        visited = visits(histories)
+        windows = newest_window(visited, self.config.max_len)
+        lengths = windows[:, 1] - windows[:, 0]
+        scores = np.tile(self._popularity, (len(histories), 1))
+        some, objective = np.flatnonzero(lengths > 0), self.objective()
+        self.module.eval()
+        with torch.inference_mode():
+            for chosen in bucketed_batches(lengths[some], self.config.batch_positions):
+                window = lay_out(histories, visited, windows[some[chosen]])
+                hidden = self.module(objective.question(window))[:, -1]
+                scores[some[chosen]] = (hidden @ self.module.table.weight.T).numpy()
+        scores[:, PAD] = -np.inf
+        return scores
+
+    def save(self, path: Path) -> None:
+        """Write the weights and the settings in one safetensors file, to a temporary name first."""
+        weights = self.module.state_dict() | {"popularity": torch.from_numpy(self._popularity)}
+        note = {"config": asdict(self.config), "training": asdict(self.training), "name": self.name}
+        with write_atomically(path) as temporary:
+            save_file(weights, temporary, {"architecture": type(self).__name__, "settings": json.dumps(note)})
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote; raises ValueError where another architecture wrote it."""
+        with safe_open(path, framework="pt") as file:
+            note, weights = file.metadata(), {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+        if (found := (note or {}).get("architecture", "file that no model here wrote")) != cls.__name__:
+            raise ValueError(f"{path} holds a {found}, not a {cls.__name__}: load it as what it is, or train it again")
+        settings = json.loads(note["settings"])
+        model = cls(cls.Config(**settings["config"]), TrainConfig(**settings["training"]), settings["name"])
+        model._popularity = weights.pop("popularity").numpy()
+        model.module = SequenceNetwork(len(model._popularity), model.config, model.encoder)
+        model.module.load_state_dict(weights)
+        model.module.eval()
+        return model
