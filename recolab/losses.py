@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-ROWS = 512  # positions whose logits live in memory at once
+ROWS = 128  # positions whose logits live in a core's cache at once
 
 LossName = Literal["softmax", "bce", "bpr_max", "top1_max"]
 CatalogLoss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]  # hidden, table, owners, targets -> scalar
@@ -19,11 +19,45 @@ def full_cross_entropy(hidden: Tensor, table: Tensor, owners: Tensor, targets: T
     """Ask each position for its targets among all items: mean over targets of log Σⱼ exp(h·eⱼ) - h·e_target.
 
     hidden: (P, D) positions    table: (N, D), row 0 = PAD    owners, targets: (M,), target m is asked of position owners[m]
-    ->  scalar; logits exist for ROWS positions at a time only, and are computed again for the gradient
+    ->  scalar; logits exist for ROWS positions at a time, and the gradient is taken while they do
     """
-    asked = torch.bincount(owners, minlength=len(hidden)).to(hidden.dtype)
-    log_total = torch.cat([_recompute(_log_total, rows, table) for rows in torch.split(hidden, ROWS)])
-    return ((asked * log_total).sum() - _target_logits(hidden, table, owners, targets).sum()) / len(targets)
+    loss: Tensor = _FullCrossEntropy.apply(hidden, table, owners, targets)  # type: ignore[no-untyped-call]
+    return loss
+
+
+class _FullCrossEntropy(torch.autograd.Function):
+    """Loss and gradient in one pass over blocks of rows: nothing of size positions x items is stored or computed twice."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, table: Tensor, owners: Tensor, targets: Tensor) -> Tensor:
+        """Sum over blocks of positions; with p = softmax(h Eᵀ) and y the targets, dh = (p - y) E and dE = (p - y)ᵀ h."""
+        owners, order = owners.sort(stable=True)
+        targets, shelf, share = targets[order], table[1:], 1 / len(targets)  # PAD is not an answer
+        asked = share * torch.bincount(owners, minlength=len(hidden)).to(hidden.dtype)[:, None]
+        loss = -share * _target_logits(hidden, table, owners, targets).sum()
+        to_hidden, to_table = torch.empty_like(hidden), torch.zeros_like(table)
+        starts = range(0, len(hidden), ROWS)
+        bounds = torch.searchsorted(owners, owners.new_tensor([*starts, len(hidden)])).tolist()
+        for start, first, last in zip(starts, bounds, bounds[1:], strict=False):
+            block = slice(start, start + ROWS)
+            rows, weight = hidden[block], asked[block]
+            errors = rows @ shelf.T  # (ROWS, N - 1): logits, soon p, then p - y
+            top = errors.amax(1, keepdim=True)
+            total = errors.sub_(top).exp_().sum(1, keepdim=True)
+            loss += (weight * (total.log() + top)).sum()
+            errors *= weight / total
+            mine = owners[first:last] - start, targets[first:last] - 1
+            errors.index_put_(mine, errors.new_tensor(-share), accumulate=True)
+            to_hidden[block] = errors @ shelf
+            to_table[1:].addmm_(errors.T, rows)
+        ctx.save_for_backward(to_hidden, to_table)
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        """Hand on what the forward pass found."""
+        to_hidden, to_table = ctx.saved_tensors
+        return upstream[0] * to_hidden, upstream[0] * to_table, None, None
 
 
 def sampled_cross_entropy(
@@ -97,14 +131,3 @@ def catalog_loss(name: LossName, sold: Tensor, n_drawn: int) -> CatalogLoss:
 
 def _target_logits(hidden: Tensor, table: Tensor, owners: Tensor, targets: Tensor) -> Tensor:
     return (hidden[owners] * table[targets]).sum(-1)
-
-
-def _log_total(rows: Tensor, table: Tensor) -> Tensor:
-    return (rows @ table[1:].T).logsumexp(1)  # PAD is not an answer
-
-
-def _recompute(step: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
-    from torch.utils.checkpoint import checkpoint  # noqa: PLC0415  (its import is slow, and only training pays it)
-
-    result: Tensor = checkpoint(step, *inputs, use_reentrant=False)
-    return result
