@@ -96,7 +96,8 @@ def fold_cuts(events: pl.DataFrame) -> list[datetime]:
             f"the log runs from {first!s} to {last!s}: cuts in time need a log with clock times that goes on"
         )
     if (last - first).days < MONTHS_FROM_DAYS:
-        return _with_events(events, [first + (last - first) * (1 - k / 10) for k in (3, 2, 1)])
+        tenths = (first + (last - first) * (1 - k / 10) for k in (3, 2, 1))
+        return _with_events(events, [cut.replace(microsecond=0) for cut in tenths])  # histories count whole seconds
     test = last.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     if (last - test).days < FULL_MONTH_DAYS:
         test = (test - timedelta(days=1)).replace(day=1)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 Floats = NDArray[np.float32]
+RESAMPLED_AT_ONCE = 10_000_000  # draws held in memory by the bootstrap
 
 
 def top_k(scores: Floats, k: int) -> NDArray[np.int64]:
@@ -89,7 +90,15 @@ def bootstrap_interval(
     values: NDArray[np.float64], rng: np.random.Generator, level: float = 0.95, rounds: int = 2000
 ) -> tuple[float, float]:
     """Bound the mean by resampling histories: (B,) -> the two ends of the percentile interval (Efron 1979)."""
-    weights = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), size=rounds)
-    means = weights @ values / len(values)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(resampled_means(values, rng, rounds), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def resampled_means(values: NDArray[np.float64], rng: np.random.Generator, rounds: int = 2000) -> NDArray[np.float64]:
+    """Average over histories drawn anew with return, the same draw for all columns: (B,) or (B, M) -> (rounds,) or (rounds, M)."""
+    n, means = len(values), []
+    at_once = max(RESAMPLED_AT_ONCE // n, 1)
+    for start in range(0, rounds, at_once):
+        size = min(at_once, rounds - start)
+        means.append(rng.multinomial(n, np.full(n, 1 / n), size=size) @ values / n)
+    return np.concatenate(means)

@@ -33,6 +33,16 @@ def test_a_short_log_is_cut_in_tenths():
     assert fold_cuts(days(11)) == [datetime(2024, 1, 8), datetime(2024, 1, 9), datetime(2024, 1, 10)]
 
 
+def test_a_cut_falls_on_a_whole_second_for_that_is_what_a_saved_fold_remembers(tmp_path):
+    events = log([(u, i, day) for u in range(3) for i in range(3) for day in range(i, 11, 3)])
+    events = events.with_columns(pl.col(TIME) + pl.duration(microseconds=pl.int_range(pl.len()) * 1001))
+    cuts = fold_cuts(events)
+    assert [cut.microsecond for cut in cuts] == [0, 0, 0]
+    fold = make_fold(events, None, cuts[0], min_item_users=1)
+    fold.save(tmp_path)
+    assert load_fold(tmp_path).cut == fold.cut == cuts[0]
+
+
 def test_a_log_of_one_moment_or_of_positions_is_refused():
     with pytest.raises(SplitError, match="need a log with clock times"):
         fold_cuts(days(1))

@@ -10,7 +10,8 @@ from hypothesis.extra import numpy as hnp
 from scipy import sparse
 from sklearn.metrics import ndcg_score
 
-from recolab.metrics import bootstrap_interval, coverage, hits_table, novelty, ranks_within, top_k
+from recolab import metrics
+from recolab.metrics import bootstrap_interval, coverage, hits_table, novelty, ranks_within, resampled_means, top_k
 
 LOG3 = math.log2(3)
 
@@ -158,3 +159,13 @@ def test_a_bootstrap_interval_covers_the_truth_about_as_often_as_it_says():
 def test_a_bootstrap_repeats_with_its_seed():
     values = np.arange(10.0)
     assert bootstrap_interval(values, np.random.default_rng(3)) == bootstrap_interval(values, np.random.default_rng(3))
+
+
+def test_a_bootstrap_of_many_histories_is_drawn_in_pieces_and_is_the_same(monkeypatch):
+    values = np.random.default_rng(0).random((50, 2))
+    whole = resampled_means(values, np.random.default_rng(1), rounds=101)
+    monkeypatch.setattr(metrics, "RESAMPLED_AT_ONCE", 7 * 50)
+    pieces = resampled_means(values, np.random.default_rng(1), rounds=101)
+    assert whole.shape == (101, 2)
+    np.testing.assert_allclose(pieces, whole, rtol=1e-12)
+    np.testing.assert_allclose(whole[:, 0], resampled_means(values[:, 0], np.random.default_rng(1), rounds=101))
