@@ -1,5 +1,6 @@
 """One function for each kind of figure: a table comes in, axes go out, the title states the finding."""
 
+from recolab.plots.architectures import costs, reach, scaling
 from recolab.plots.data import activity, basket_gap, drop_report, history_lengths, long_tail
 from recolab.plots.results import blend_curve, heatmap, leaderboard, lift, loss_curve, tradeoff, weights
 from recolab.plots.style import MODEL_COLOURS, colour_of, house_style
@@ -10,6 +11,7 @@ __all__ = [
     "basket_gap",
     "blend_curve",
     "colour_of",
+    "costs",
     "drop_report",
     "heatmap",
     "history_lengths",
@@ -18,6 +20,8 @@ __all__ = [
     "lift",
     "long_tail",
     "loss_curve",
+    "reach",
+    "scaling",
     "tradeoff",
     "weights",
 ]
