@@ -11,6 +11,7 @@ import resource
 import sys
 import time
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,9 @@ import polars as pl
 
 from benchmarks.grounds import GROUNDS, Ground
 from benchmarks.stamped import write_table
-from recolab.evaluation import judge, leaderboard, validation_score
-from recolab.lab import DEFAULT_RUN, open_lab
+from recolab.evaluation import compare, judge, validation_score
+from recolab.lab import DEFAULT_RUN, open_lab, write_atomically
+from recolab.metrics import bootstrap_interval
 from recolab.models.convolutional import Caser, NextItNet
 from recolab.models.recurrent import Gru4Rec
 from recolab.models.sequential import SequenceModel
@@ -28,6 +30,7 @@ from recolab.models.transformer import Transformer
 from recolab.training import TrainConfig
 
 SEEDS = (7, 8, 9)
+AGAINST = "Transformer"  # whom the others are compared with, user by user
 TRIALS = 4
 EPOCHS = 8  # at most; the best on validation is kept
 LOOK_USERS = 1500  # asked after every epoch
@@ -91,59 +94,79 @@ def search(ground: Ground, name: str, storage: Any) -> tuple[Knobs, int, float]:
     return study.best_params, study.best_trial.user_attrs["epochs"], study.best_value
 
 
-def judged(ground: Ground, name: str, knobs: Knobs, epochs: int, seed: int) -> dict[str, Any]:
-    """Learn from all that is known with the chosen settings, and ask the test once."""
+def judged(ground: Ground, name: str, knobs: Knobs, epochs: int, seed: int) -> pl.DataFrame:
+    """Learn from all that is known with the chosen settings, and ask the test once: a row for each user, costs beside."""
     model = made(ZOO[name], knobs, epochs, seed)
     started = time.perf_counter()
     model.fit(ground.known, ground.known_catalog)
-    seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    cost = {
+        "train_seconds": time.perf_counter() - started,
+        "epoch_seconds": float(np.median([line["seconds"] for line in model.log])),
+        "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "encoder_parameters": sum(p.numel() for p in model.module.encoder.parameters()),
+        "parameters": sum(p.numel() for p in model.module.parameters()),
+    }
     model.name = name
-    [row] = leaderboard(judge([model], ground.test), np.random.default_rng(seed)).iter_rows(named=True)
-    encoder = sum(p.numel() for p in model.module.encoder.parameters())
-    found = {"set": ground.name, "model": name, "seed": seed, "settings": json.dumps(knobs), "epochs": epochs}
-    found |= {k: row[k] for k in ("ndcg@10", "ndcg@10_low", "ndcg@10_high", "hr@10", "users")}
-    found |= {"encoder_parameters": encoder, "parameters": sum(p.numel() for p in model.module.parameters())}
-    epoch = float(np.median([line["seconds"] for line in model.log]))
-    return found | {"train_seconds": seconds, "epoch_seconds": epoch, "peak_gb": peak}
+    stamp = {"set": ground.name, "seed": seed, "settings": json.dumps(knobs), "epochs": epochs} | cost
+    return judge([model], ground.test).with_columns(**{key: pl.lit(value) for key, value in stamp.items()})
 
 
-def _work(place: str, name: str, knobs: Knobs, epochs: int, seed: int, answer: Any) -> None:
-    answer.put(judged(GROUNDS[place](), name, knobs, epochs, seed))
+def alone(path: Path, *case: Any) -> pl.DataFrame:
+    """Run one case in a process of its own, so that its peak memory is its own; what was run before is read."""
+    if not path.exists():
+        process = multiprocessing.get_context("spawn").Process(target=_work, args=(path, *case))
+        process.start()
+        process.join()
+        if process.exitcode:
+            raise RuntimeError(f"{case} ended with {process.exitcode}")
+    return pl.read_parquet(path)
 
 
-def alone(*case: Any) -> dict[str, Any]:
-    """Run one case in a process of its own, so that its peak memory is its own."""
-    context = multiprocessing.get_context("spawn")
-    answer = context.Queue()
-    process = context.Process(target=_work, args=(*case, answer))
-    process.start()
-    process.join()
-    if process.exitcode:
-        raise RuntimeError(f"{case} ended with {process.exitcode}")
-    found: dict[str, Any] = answer.get()
-    return found
+def _work(path: Path, place: str, *case: Any) -> None:
+    found = judged(GROUNDS[place](), *case)
+    with write_atomically(path) as temporary:
+        found.write_parquet(temporary)
+
+
+def summed_up(cases: pl.DataFrame) -> pl.DataFrame:
+    """Average over users and seeds, with intervals that resample users, each with all its seeds, and the paired lift."""
+    rows = []
+    for (place, name), one in cases.group_by("set", "model", maintain_order=True):
+        rng, users = np.random.default_rng(0), one.group_by("user").agg(pl.col("ndcg@10", "hr@10").mean())
+        low, high = bootstrap_interval(users["ndcg@10"].to_numpy(), rng)
+        row = {"set": place, "model": name, "ndcg@10": users["ndcg@10"].mean()}
+        row |= {"ndcg@10_low": low, "ndcg@10_high": high, "hr@10": users["hr@10"].mean(), "users": len(users)}
+        seeds = one.group_by("seed").agg(pl.col("ndcg@10").mean())["ndcg@10"]
+        row |= {"lowest_seed": seeds.min(), "highest_seed": seeds.max()}
+        here = cases.filter(pl.col("set") == place)
+        row |= {"lift": None, "low": None, "high": None}
+        if name != AGAINST:
+            against = compare(here, str(name), AGAINST, rng)
+            row |= {key: against[key] for key in ("lift", "low", "high")}
+        costs = ("train_seconds", "epoch_seconds", "peak_gb", "encoder_parameters", "parameters", "epochs")
+        rows.append(row | {cost: one[cost].median() for cost in costs} | {"settings": one["settings"][0]})
+    return pl.DataFrame(rows, infer_schema_length=None)
 
 
 def main(places: list[str]) -> None:
     """Search, judge, print one JSON line per case, and write the table that notebook 07 shows."""
     lab = open_lab(SEEDS[0], DEFAULT_RUN)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    lab.artefact("zoo").mkdir(parents=True, exist_ok=True)
-    journal = optuna.storages.journal.JournalFileBackend(str(lab.artefact("zoo") / "studies.log"))
-    storage = optuna.storages.JournalStorage(journal)
-    rows = []
+    folder = lab.artefact("zoo")
+    folder.mkdir(parents=True, exist_ok=True)
+    storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(folder / "studies.log")))
+    cases = []
     for place in places:
         ground = GROUNDS[place]()
         for name in ZOO:
             knobs, epochs, score = search(ground, name, storage)
             print(f"{place}, {name}: {score:.4f} with {knobs}, {epochs} epochs", file=sys.stderr, flush=True)
             for seed in SEEDS:
-                rows.append(alone(place, name, knobs, epochs, seed) | {"validation": score})
+                cases.append(alone(folder / f"{place}-{name}-{seed}.parquet", place, name, knobs, epochs, seed))
                 figure = {"benchmark": "zoo", "case": f"{place}, seed {seed}", "system": name}
-                figure |= {"value": round(rows[-1]["ndcg@10"], 4), "unit": "ndcg@10", "peer": None, "ratio": None}
-                print(json.dumps(figure), flush=True)
-    write_table("zoo", pl.DataFrame(rows))
+                figure |= {"value": round(cases[-1]["ndcg@10"].mean(), 4), "unit": "ndcg@10"}  # type: ignore[arg-type]
+                print(json.dumps(figure | {"peer": None, "ratio": None}), flush=True)
+    write_table("zoo", summed_up(pl.concat(cases)))
 
 
 if __name__ == "__main__":
