@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 ROWS = 128  # positions whose logits live in a core's cache at once
+OUT_OF_REACH = -1e4  # a score whose softmax and sigmoid are exactly 0, and whose square is still a number
 
 LossName = Literal["softmax", "bce", "bpr_max", "top1_max"]
 CatalogLoss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]  # hidden, table, owners, targets -> scalar
@@ -86,9 +87,9 @@ def bpr_max(wanted: Tensor, drawn: Tensor, penalty: float = 1.0) -> Tensor:
 
     wanted: (M,) scores of targets    drawn: (M, S) scores of drawn items  ->  scalar (Hidasi & Karatzoglou 2018, eq. 10)
     """
-    share = drawn.softmax(1)
-    above = (share * (wanted[:, None] - drawn).sigmoid()).sum(1)
-    return (penalty * (share * drawn**2).sum(1) - (above + 1e-24).log()).mean()
+    # In logarithms all the way: a target far below would else lose its gradient where the sigmoid is a flat 0.
+    log_above = (drawn.log_softmax(1) + F.logsigmoid(wanted[:, None] - drawn)).logsumexp(1)
+    return (penalty * (drawn.softmax(1) * drawn**2).sum(1) - log_above).mean()
 
 
 def top1_max(wanted: Tensor, drawn: Tensor) -> Tensor:
@@ -123,7 +124,8 @@ def catalog_loss(name: LossName, sold: Tensor, n_drawn: int) -> CatalogLoss:
         if name == "softmax":
             log_expected = (chance[drawn] * n_drawn).log().float()
             return sampled_cross_entropy(hidden, table, owners, targets, drawn, log_expected)
-        scores = (hidden @ table[drawn].T)[owners]
+        # A target drawn as its own negative would be pushed under itself: it stands out of reach instead.
+        scores = (hidden @ table[drawn].T)[owners].masked_fill(targets[:, None] == drawn, OUT_OF_REACH)
         return _PAIRWISE[name](_target_logits(hidden, table, owners, targets), scores)
 
     return sampled if n_drawn else full_cross_entropy

@@ -6,7 +6,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from recolab.attention import Block, RelativePosition, SelfAttention, attend, visible_history
+from recolab.attention import Block, RelativePosition, RotaryPosition, SelfAttention, attend, visible_history
+from recolab.attention.blocks import SwiGlu
+
+KINDS = ("gelu", "swiglu")
 
 
 def history_of(*lengths):
@@ -86,11 +89,10 @@ def test_a_width_that_heads_cannot_share_is_refused():
         SelfAttention(6, 4, 0.0)
 
 
-def test_a_block_agrees_with_pytorch_s_encoder_layer_weight_for_weight():
-    torch.manual_seed(0)
-    ours = Block(8, 2, 0.0).double().eval()
+def torch_layer(ours, norm_first):
+    """PyTorch's own encoder layer of width 8 and 2 heads, with the weights of our block."""
     theirs = torch.nn.TransformerEncoderLayer(
-        8, 2, 32, dropout=0.0, activation="gelu", batch_first=True, norm_first=True, dtype=torch.float64
+        8, 2, 32, dropout=0.0, activation="gelu", batch_first=True, norm_first=norm_first, dtype=torch.float64
     ).eval()
     with torch.no_grad():
         theirs.self_attn.in_proj_weight.copy_(ours.attention.project.weight)
@@ -100,6 +102,13 @@ def test_a_block_agrees_with_pytorch_s_encoder_layer_weight_for_weight():
         theirs.norm2.load_state_dict(ours.norm_think.state_dict())
         theirs.linear1.load_state_dict(ours.think[0].state_dict())
         theirs.linear2.load_state_dict(ours.think[2].state_dict())
+    return theirs
+
+
+def test_a_block_agrees_with_pytorch_s_encoder_layer_weight_for_weight():
+    torch.manual_seed(0)
+    ours = Block(8, 2, 0.0).double().eval()
+    theirs = torch_layer(ours, norm_first=True)
     x = torch.randn(3, 5, 8, dtype=torch.float64)
     mask = torch.full((5, 5), -torch.inf, dtype=torch.float64).triu(1)
     torch.testing.assert_close(ours(x, mask), theirs(x, src_mask=mask))
@@ -127,3 +136,70 @@ def test_dropout_acts_in_training_only():
     assert not torch.equal(block(x, bias), block(x, bias))
     block.eval()
     assert torch.equal(block(x, bias), block(x, bias))
+
+
+def test_a_post_norm_block_agrees_with_pytorch_s_encoder_layer_weight_for_weight():
+    torch.manual_seed(0)
+    ours = Block(8, 2, 0.0, norm="post").double().eval()
+    for norm in (ours.norm_read, ours.norm_think):  # else both do the same, and may change places
+        torch.nn.init.normal_(norm.weight)
+    theirs = torch_layer(ours, norm_first=False)
+    x = torch.randn(3, 5, 8, dtype=torch.float64)
+    mask = torch.full((5, 5), -torch.inf, dtype=torch.float64).triu(1)
+    torch.testing.assert_close(ours(x, mask), theirs(x, src_mask=mask))
+
+
+def test_half_of_a_swiglu_decides_how_much_of_the_other_half_passes_by_hand():
+    # Width 8 · 1 // 3 = 2. At x = 2 the gates are 2 and -2, the ups 6 and 2; silu(a) = a / (1 + e⁻ᵃ).
+    layer = SwiGlu(1)
+    with torch.no_grad():
+        for part, weights in ((layer.gate, [[1.0], [-1.0]]), (layer.up, [[3.0], [1.0]]), (layer.down, [[1.0, 10.0]])):
+            part.weight.copy_(torch.tensor(weights))
+            part.bias.zero_()
+    expected = 2 / (1 + math.exp(-2)) * 6 + 10 * (-2 / (1 + math.exp(2)) * 2)
+    assert layer(torch.tensor([2.0])).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_swiglu_has_about_as_many_weights_as_the_plain_layer():
+    plain, gated = (sum(p.numel() for p in Block(96, 2, 0.0, feed_forward=kind).think.parameters()) for kind in KINDS)
+    assert gated == pytest.approx(plain, rel=0.01)
+
+
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_a_gate_that_is_open_changes_nothing_and_one_that_is_shut_adds_nothing(norm):
+    torch.manual_seed(0)
+    gated, plain = Block(8, 2, 0.0, norm, gated=True), Block(8, 2, 0.0, norm)
+    plain.load_state_dict({name: part for name, part in gated.state_dict().items() if "gates" not in name})
+    x, bias = torch.randn(2, 4, 8), torch.zeros(1, 1, 4, 4)
+    with torch.no_grad():
+        for gate in gated.gates:
+            gate.weight.zero_()
+            gate.bias.fill_(40)
+        torch.testing.assert_close(gated(x, bias), plain(x, bias))
+        for gate in gated.gates:
+            gate.bias.fill_(-200)
+    shut = x if norm == "pre" else F.layer_norm(F.layer_norm(x, (8,)), (8,))
+    torch.testing.assert_close(gated(x, bias), shut)
+
+
+def test_the_gates_read_what_is_known_each_its_own_step():
+    torch.manual_seed(0)
+    block, x, bias = (
+        Block(8, 2, 0.0, gated=True).double(),
+        torch.randn(2, 4, 8).double(),
+        torch.zeros(1, 1, 4, 4).double(),
+    )
+    read = x + block.gates[0](x).sigmoid() * block.attention(block.norm_read(x), bias)
+    expected = read + block.gates[1](read).sigmoid() * block.think(block.norm_think(read))
+    torch.testing.assert_close(block(x, bias), expected)
+
+
+def test_a_block_hands_its_turn_to_its_heads():
+    torch.manual_seed(0)
+    turned = Block(8, 2, 0.0, turn=RotaryPosition(4)).double()
+    x, bias = torch.randn(1, 5, 8).double(), torch.zeros(1, 1, 5, 5).double()
+    query, key, value = turned.attention.project(turned.norm_read(x)).view(1, 5, 3, 2, 4).permute(2, 0, 3, 1, 4)
+    turn = RotaryPosition(4)
+    mixed, _ = attend(turn(query), turn(key), value, torch.ones(5, 5, dtype=torch.bool))
+    read = x + turned.attention.join(mixed.transpose(1, 2).flatten(2))
+    torch.testing.assert_close(turned(x, bias), read + turned.think(turned.norm_think(read)))

@@ -6,7 +6,6 @@ one right answer, so a model of sequences that learns must find it.
 
 import uuid
 from dataclasses import replace
-from functools import partial
 from inspect import signature
 
 import numpy as np
@@ -16,35 +15,18 @@ import pytest
 
 from recolab.evaluation import recommend
 from recolab.histories import PAD, build_catalog, pack
-from recolab.models.convolutional import Caser, CaserConfig, NextItNet, NextItNetConfig
 from recolab.models.lineup import BASELINES, SPACES, baselines, hybrid_members
-from recolab.models.recurrent import Gru4Rec, RecurrentConfig
-from recolab.models.transformer import Transformer, TransformerConfig
 from recolab.schema import ITEM, TIME, USER
-from recolab.training import TrainConfig
+from tests.networks import SEQUENTIAL
 from tests.worlds import carousel, log
 
-TINY = {"dim": 16, "max_len": 8, "dropout": 0.0, "negatives": 0, "batch_positions": 128}
-BLOCK = TINY | {"n_heads": 2, "n_blocks": 1}
-TRAINING = TrainConfig(epochs=12, learning_rate=1e-2, progress=False)
-SEQUENTIAL = {
-    "Transformer": lambda: Transformer(TransformerConfig(**BLOCK), TRAINING),
-    "Transformer, rotary": lambda: Transformer(
-        TransformerConfig(**BLOCK, positions="rotary", gated=True, feed_forward="swiglu", time_bias=True), TRAINING
-    ),
-    "Transformer, post-norm": lambda: Transformer(
-        TransformerConfig(**BLOCK, norm="post", positions="absolute"), TRAINING
-    ),
-    "BERT4Rec": lambda: Transformer(TransformerConfig(**BLOCK, hidden_share=0.3), replace(TRAINING, epochs=60)),
-    "Gru4Rec": lambda: Gru4Rec(RecurrentConfig(**TINY), TRAINING),
-    "NextItNet": lambda: NextItNet(NextItNetConfig(**TINY, n_blocks=1), TRAINING),
-    "Caser": lambda: Caser(CaserConfig(**TINY, reach=3, n_horizontal=4, n_vertical=2), TRAINING),
-}
-MODELS = SEQUENTIAL | {name: partial(lambda name: baselines()[list(BASELINES).index(name)], name) for name in BASELINES}
+NAMES = [*BASELINES, *SEQUENTIAL]
 
 
 def make(name):
-    return MODELS[name]()
+    if name in SEQUENTIAL:
+        return SEQUENTIAL[name]()
+    return next(model for model in baselines() if model.name == name)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +40,7 @@ def world():
     return histories, catalog
 
 
-@pytest.fixture(scope="module", params=MODELS)
+@pytest.fixture(scope="module", params=NAMES)
 def model(request, world):
     return make(request.param).fit(*world)
 
@@ -122,14 +104,14 @@ def test_scoring_leaves_the_histories_and_the_model_as_they_were(model, world):
     np.testing.assert_array_equal(model.score(histories), second)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_same_seed_gives_the_same_scores(name, world):
     histories, catalog = world
     first, second = (make(name).fit(histories, catalog).score(histories) for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_second_fit_forgets_the_first(name, world):
     histories, catalog = world
     half = histories.take(np.arange(0, len(histories), 2))
@@ -137,7 +119,7 @@ def test_a_second_fit_forgets_the_first(name, world):
     np.testing.assert_array_equal(again, make(name).fit(histories, catalog).score(histories))
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 def test_an_item_that_is_in_the_catalog_and_in_no_history_does_no_harm(name, world):
     histories, catalog = world
     unsold = replace(catalog, items=pl.concat([catalog.items, pl.DataFrame({ITEM: [8]})], how="diagonal"))
@@ -187,7 +169,7 @@ def goods(user):
     [lambda i: i * 7, lambda i: f"SKU-{i}", lambda i: uuid.UUID(int=i + 1)],
     ids=["integer", "text", "uuid"],
 )
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NAMES)
 def test_ids_of_any_type_survive_to_the_recommendation(name, name_of):
     events = carousel(n_users=10, n_items=5, length=6)[2].to_pandas()
     for column in (ITEM, USER):

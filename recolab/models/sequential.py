@@ -114,9 +114,10 @@ class SequenceModel:
         ask = catalog_loss(self.config.loss, torch.from_numpy(sold), self.config.negatives)
 
         def loss_of(batch: Batch) -> tuple[Tensor, int]:
-            hidden = self.module(batch.windows).flatten(0, 1)[torch.from_numpy(batch.windows.cells)]
-            owners, targets = torch.from_numpy(batch.owners), torch.from_numpy(batch.targets)
-            return ask(hidden, self.module.table.weight, owners, targets), len(targets)
+            asked, owners = np.unique(batch.owners, return_inverse=True)  # what is asked nothing meets no catalog
+            cells, targets = torch.from_numpy(batch.windows.cells[asked]), torch.from_numpy(batch.targets)
+            hidden = self.module(batch.windows).flatten(0, 1)[cells]
+            return ask(hidden, self.module.table.weight, torch.from_numpy(owners), targets), len(targets)
 
         batches = Batches(histories, self.objective(), self.config.max_len, self.config.batch_positions)
         check = None if validate is None else (lambda: validate(self))
@@ -125,11 +126,11 @@ class SequenceModel:
 
     def score(self, histories: Histories) -> NDArray[np.float32]:
         """Score the catalog as what the next visit holds: B histories -> (B, N), PAD at -inf; no past, what sells most."""
-        visited = visits(histories)
-        windows = newest_window(visited, self.config.max_len)
+        visited, objective = visits(histories), self.objective()
+        windows = newest_window(visited, self.config.max_len - objective.n_blanks)
         lengths = windows[:, 1] - windows[:, 0]
         scores = np.tile(self._popularity, (len(histories), 1))
-        some, objective = np.flatnonzero(lengths > 0), self.objective()
+        some = np.flatnonzero(lengths > 0)
         self.module.eval()
         with torch.inference_mode():
             for chosen in bucketed_batches(lengths[some], self.config.batch_positions):
