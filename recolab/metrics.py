@@ -9,6 +9,7 @@ from scipy import sparse
 
 Floats = NDArray[np.float32]
 RESAMPLED_AT_ONCE = 10_000_000  # draws held in memory by the bootstrap
+_FEW_WANTED = 4  # items a history: so many are counted sooner than a top-k is found
 
 
 def top_k(scores: Floats, k: int) -> NDArray[np.int64]:
@@ -33,12 +34,18 @@ def ranks_within(scores: Floats, wanted: sparse.csr_matrix, k: int) -> NDArray[n
     owners = np.repeat(np.arange(len(scores)), np.diff(wanted.indptr))
     own = scores[owners, wanted.indices]
     k = min(k, scores.shape[1])
-    gate = _best(scores, k)[0][:, -1]  # the k-th best score of each history
+    near = np.flatnonzero(np.isfinite(own))
+    if len(own) > _FEW_WANTED * len(scores):
+        gate = _best(scores, k)[0][:, -1]  # the k-th best score of each history
+        near = near[own[near] >= gate[owners[near]]]
+    else:
+        _refuse_nan(scores.max(1))
     ranks = np.full(len(own), np.inf)
-    near = np.flatnonzero((own >= gate[owners]) & np.isfinite(own))
     for m in near:
         row = scores[owners[m]]
-        ranks[m] = np.count_nonzero(row > own[m]) + (np.count_nonzero(row == own[m]) + 1) / 2
+        better = np.count_nonzero(row > own[m])
+        if better < k:
+            ranks[m] = better + (np.count_nonzero(row == own[m]) + 1) / 2
     ranks[ranks > k] = np.inf
     return ranks
 
@@ -70,9 +77,14 @@ def hits_table(scores: Floats, wanted: sparse.csr_matrix, k: int) -> dict[str, N
 def _best(scores: Floats, k: int) -> tuple[Floats, NDArray[np.int64]]:
     """Find the k largest scores of each row and where they stand; torch's top-k is ten times numpy's partition."""
     values, rows = (found.numpy() for found in torch.from_numpy(scores).topk(min(k, scores.shape[1])))
-    if lost := np.isnan(values[:, :1]).sum():  # to torch, NaN is the largest of all
-        raise FloatingPointError(f"{lost} of {len(scores)} histories have a score that is not a number")
+    _refuse_nan(values[:, :1])  # to torch, NaN is the largest of all
     return values, rows
+
+
+def _refuse_nan(largest: Floats) -> None:
+    """Raise FloatingPointError if the largest score of a history is NaN, as it is where any of its scores is."""
+    if lost := np.isnan(largest).sum():
+        raise FloatingPointError(f"{lost} of {len(largest)} histories have a score that is not a number")
 
 
 def coverage(lists: NDArray[np.int64], n_items: int) -> float:

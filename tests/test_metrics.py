@@ -70,6 +70,22 @@ def test_equal_scores_share_their_mean_rank():
     assert ranks_within(scores, wanted_from([3], n=6), k=2).tolist() == [np.inf]
 
 
+@pytest.mark.parametrize("k", [1, 3, 10, 99])
+def test_ranks_are_the_same_whether_all_are_counted_or_only_those_in_reach(monkeypatch, k):
+    rng = np.random.default_rng(k)
+    scores = rng.integers(0, 12, (20, 40)).astype(np.float32)  # full of ties
+    scores[rng.random(scores.shape) < 0.2] = -np.inf
+    wanted = wanted_from(*(rng.choice(40, 5, replace=False) for _ in range(20)), n=40)
+    ranks = []
+    for few in (0, 99):
+        monkeypatch.setattr("recolab.metrics._FEW_WANTED", few)
+        ranks.append(ranks_within(scores, wanted, k))
+        with pytest.raises(FloatingPointError, match="1 of 20 histories have a score that is not a number"):
+            ranks_within(np.where(np.arange(20)[:, None] == 7, np.float32(np.nan), scores), wanted, k)
+    np.testing.assert_array_equal(*ranks)
+    assert np.isfinite(ranks[0]).any()
+
+
 def test_what_is_barred_is_never_hit():
     scores = np.array([[-np.inf, -np.inf, 1, -np.inf]], np.float32)
     assert ranks_within(scores, wanted_from([1, 2, 3], n=4), k=4).tolist() == [np.inf, 1, np.inf]
