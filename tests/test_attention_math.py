@@ -26,6 +26,7 @@ from recolab.attention.cost import (
     block_multiply_adds,
     counted_bytes,
     counted_multiply_adds,
+    measured_cost,
 )
 from recolab.attention.twins import torch_decoder_layer, torch_encoder_layer
 
@@ -204,6 +205,15 @@ def test_bytes_are_what_autograd_keeps(B, T, D, n_heads):
     assert whole == attention_bytes(B, T, D, n_heads, fused=False)
     fused = counted_bytes(lambda: F.scaled_dot_product_attention(query, key, value, is_causal=True))
     assert fused == attention_bytes(B, T, D, n_heads, fused=True)
+
+
+def test_a_row_of_costs_is_predicted_as_it_is_counted():
+    row = measured_cost(B=2, T=32, D=16, n_heads=2)
+    assert row["T"] == 32
+    for name in ("attention", "whole block", "attend", "fused"):
+        assert row[name] == row[f"{name}, counted"] > 0
+    assert row["whole block"] > row["attention"]
+    assert min(row["attend, ms"], row["fused, ms"]) > 0
 
 
 def test_costs_by_hand():

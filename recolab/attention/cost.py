@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import statistics
+import time
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
+from torch.nn import functional as F
+
+from recolab.attention.blocks import Block
+from recolab.attention.formula import attend
 
 BYTES_PER_NUMBER = 4  # float32
 
@@ -54,3 +61,43 @@ def counted_bytes(step: Callable[[], object]) -> int:
         result = step()
     del result
     return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+
+
+def measured_cost(B: int, T: int, D: int, n_heads: int) -> dict[str, float]:
+    """Predict and count what causal attention of T places costs, for `attend` and for the fused path: one row of a table.
+
+    Counts are of multiply-adds and bytes kept; milliseconds are the median of three runs forward and back.
+    """
+    query, key, value = (torch.randn(B, n_heads, T, D // n_heads, requires_grad=True) for _ in range(3))
+    past = torch.ones(T, T, dtype=torch.bool).tril()
+    block, x, bias = Block(D, n_heads, 0.0), torch.randn(B, T, D), torch.zeros(T, T).masked_fill(~past, -torch.inf)
+
+    def written_out() -> Tensor:
+        return attend(query, key, value, past)[0]
+
+    def fused() -> Tensor:
+        return F.scaled_dot_product_attention(query, key, value, is_causal=True)
+
+    return {
+        "T": T,
+        "attention": attention_multiply_adds(B, T, D),
+        "whole block": block_multiply_adds(B, T, D),
+        "attention, counted": counted_multiply_adds(written_out),
+        "whole block, counted": counted_multiply_adds(lambda: block(x, bias)),
+        "attend": attention_bytes(B, T, D, n_heads, fused=False),
+        "fused": attention_bytes(B, T, D, n_heads, fused=True),
+        "attend, counted": counted_bytes(written_out),
+        "fused, counted": counted_bytes(fused),
+        "attend, ms": _milliseconds(written_out),
+        "fused, ms": _milliseconds(fused),
+    }
+
+
+def _milliseconds(step: Callable[[], Tensor], runs: int = 3) -> float:
+    """Time a step forward and back: the median of some runs after one to warm up."""
+    seconds = []
+    for _ in range(runs + 1):
+        started = time.perf_counter()
+        step().sum().backward()  # type: ignore[no-untyped-call]
+        seconds.append(time.perf_counter() - started)
+    return 1000 * statistics.median(seconds[1:])

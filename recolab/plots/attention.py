@@ -10,13 +10,14 @@ import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from recolab.plots.style import BLUE, INK, PAPER, QUIET, finish, headline, thousands
 
 NAME_WIDTH = 26  # letters of a name that fit beside a map
-NUMBERS_UP_TO = 10  # columns in whose cells a number can be read
+NUMBERS_UP_TO = 10  # columns beside each other in whose cells a number can be read
+SIDE_BY_SIDE_UP_TO = 5  # columns of a map; wider ones stand one below the other, and share their names
 
 
 def attention_map(
@@ -27,7 +28,7 @@ def attention_map(
     panels: Sequence[str] = (),
     ax: Axes | None = None,
 ) -> Axes:
-    """Show who reads whom: a row for each reader, a column for each that is read; a row sums to 1, an empty cell is 0.
+    """Show who reads whom: a row for each reader, a column for each that is read; a row sums to 1.
 
     weights: (T, S), or (P, T, S) for P panels beside each other    rows: T names    columns: S names
     panels: P names, such as the heads'  ->  the first panel's axes
@@ -39,20 +40,21 @@ def attention_map(
         raise ValueError(
             f"weights are {maps.shape}, but there are {len(panels)} panel, {len(rows)} row and {len(columns)} column names"
         )
-    axes = _panels(maps, ax)
+    stacked = len(columns) > SIDE_BY_SIDE_UP_TO
+    axes = _panels(maps, stacked, ax)
     colours = LinearSegmentedColormap.from_list("house", [PAPER, BLUE])
-    for panel, one in enumerate(maps):
-        place = axes[panel]
+    for panel, (place, one) in enumerate(zip(axes, maps, strict=True)):
         image = place.imshow(one, cmap=colours, vmin=0, vmax=float(maps.max()) or 1.0, aspect="auto")
-        if one.shape[1] * len(maps) <= NUMBERS_UP_TO:
+        if len(columns) * (1 if stacked else len(maps)) <= NUMBERS_UP_TO:
             _write_numbers(place, one, float(maps.max()))
         place.set_xticks(np.arange(len(columns)), [_short(name) for name in columns])
-        place.tick_params(axis="x", labelrotation=45)
-        plt.setp(place.get_xticklabels(), ha="right", rotation_mode="anchor")
+        plt.setp(place.get_xticklabels(), rotation=45, ha="right", rotation_mode="anchor")
         place.set_yticks(np.arange(len(rows)), [_short(name) for name in rows])
-        finish(place, "", panels[panel] if panels else "", "reader" if panel == 0 else "")
+        name = panels[panel] if panels else "who reads"
+        finish(place, "", "" if stacked else name if panels else "who is read", name if stacked else "")
         place.grid(visible=False)
         place.spines[:].set_visible(False)
+    axes[0].set_ylabel(axes[0].get_ylabel() or "who reads")
     bar = axes[0].figure.colorbar(image, ax=axes, pad=0.02)
     bar.set_label("share of the reading")
     bar.outline.set_visible(False)
@@ -91,6 +93,8 @@ def curves(
             getattr(ax, f"set_{name}scale")("log")
             axis.set_major_locator(LogLocator(numticks=8))
             axis.set_minor_formatter(NullFormatter())
+    if "x" not in log and table[x].dtype.is_integer():
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     if "x" in log:
         ax.set_xticks(table[x].unique().to_list())
         ax.xaxis.set_major_formatter(thousands())
@@ -99,22 +103,23 @@ def curves(
     return finish(ax, title, x, label)
 
 
-def _panels(maps: NDArray[np.float64], ax: Axes | None) -> list[Axes]:
-    """As many axes as maps: those given for a single one, else new ones that share the names of the readers."""
+def _panels(maps: NDArray[np.float64], stacked: bool, ax: Axes | None) -> list[Axes]:
+    """As many axes as maps: those given for a single one, else new ones that share their names."""
     n, n_rows, _ = maps.shape
     if ax is not None and n == 1:
         return [ax]
     if ax is not None:
         raise ValueError(f"{n} panels need a figure of their own: give no axes")
-    width = plt.rcParams["figure.figsize"][0]
-    _, grid = plt.subplots(1, n, sharey=True, squeeze=False, figsize=(width, 2.4 + 0.3 * n_rows))
-    return list(grid[0])
+    shape = (n, 1) if stacked else (1, n)
+    size = (plt.rcParams["figure.figsize"][0], 2.2 + 0.32 * n_rows * shape[0])
+    _, grid = plt.subplots(*shape, sharex=stacked, sharey=not stacked, squeeze=False, figsize=size)
+    return list(grid.flat)
 
 
 def _write_numbers(ax: Axes, one: NDArray[np.float64], most: float) -> None:
-    """Write each share into its cell, but not where nothing is read."""
+    """Write each share into its cell, but not where it would read 0.00."""
     for (row, column), share in np.ndenumerate(one):
-        if share > 0:
+        if share >= 0.005:
             colour = PAPER if share > 0.6 * most else INK if share > 0.15 * most else QUIET
             ax.annotate(f"{share:.2f}", (column, row), color=colour, ha="center", va="center", fontsize=9)
 
