@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from recolab.plots.style import BLUE, INK, PAPER, QUIET, finish, headline, thousands
 
 NAME_WIDTH = 26  # letters of a name that fit beside a map
+SHORT_NAME = 6  # letters that stand level under a column
 NUMBERS_UP_TO = 10  # columns beside each other in whose cells a number can be read
 SIDE_BY_SIDE_UP_TO = 5  # columns of a map; wider ones stand one below the other, and share their names
 
@@ -48,7 +49,8 @@ def attention_map(
         if len(columns) * (1 if stacked else len(maps)) <= NUMBERS_UP_TO:
             _write_numbers(place, one, float(maps.max()))
         place.set_xticks(np.arange(len(columns)), [_short(name) for name in columns])
-        plt.setp(place.get_xticklabels(), rotation=45, ha="right", rotation_mode="anchor")
+        if max(map(len, columns), default=0) > SHORT_NAME:
+            plt.setp(place.get_xticklabels(), rotation=45, ha="right", rotation_mode="anchor")
         place.set_yticks(np.arange(len(rows)), [_short(name) for name in rows])
         name = panels[panel] if panels else "who reads"
         finish(place, "", "" if stacked else name if panels else "who is read", name if stacked else "")
