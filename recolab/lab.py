@@ -177,11 +177,11 @@ class Lab:
         return path
 
     @staticmethod
-    def show_source(thing: Callable[..., Any] | type) -> Any:
-        """Show the code behind a name, highlighted, so that a notebook explains without defining."""
+    def show_source(*things: Callable[..., Any] | type) -> Any:
+        """Show the code behind some names, highlighted, so that a notebook explains without defining."""
         from IPython.display import Code  # noqa: PLC0415  (only notebooks have IPython)
 
-        return Code(textwrap.dedent(inspect.getsource(thing)), language="python")
+        return Code("\n\n".join(textwrap.dedent(inspect.getsource(thing)) for thing in things), language="python")
 
 
 def open_lab(seed: int, run: str = DEFAULT_RUN) -> Lab:

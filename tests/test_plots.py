@@ -42,6 +42,7 @@ EVENTS = pl.DataFrame(
 DROPPED = pl.DataFrame({"reason": ["bad time", "bot", "kept"], "rows": [30, 0, 970], "share": [0.03, 0.0, 0.97]})
 COSTS = BOARD.select("model", "ndcg@10").with_columns(pl.Series("ms per user", [1.0, 100.0, 10.0]))
 BLEND = pl.DataFrame({"weight": [0.0, 0.5, 1.0], "ndcg@10": [0.2, 0.25, 0.1]})
+CURVES = pl.DataFrame({"T": [8, 64, 512], "predicted": [1.0, 8.0, 64.0], "counted": [1.0, 9.0, 60.0]})
 FIGURES = {
     "leaderboard": lambda **k: plots.leaderboard(BOARD, **k),
     "lift": lambda **k: plots.lift(LIFT, **k),
@@ -54,6 +55,8 @@ FIGURES = {
     "blend_curve": lambda **k: plots.blend_curve(BLEND, **k),
     "tradeoff": lambda **k: plots.tradeoff(COSTS, "ms per user", log_x=True, **k),
     "heatmap": lambda **k: plots.heatmap([[1, -0.5], [0, 0.2], [1, 1]], ["a", "b", "c"], ["x", "y"], **k),
+    "attention_map": lambda **k: plots.attention_map([[1, 0], [0.25, 0.75]], ["now", "then"], ["tea", "milk"], **k),
+    "curves": lambda **k: plots.curves(CURVES, "T", "seconds", dots=["counted"], log="xy", **k),
     "weights": lambda **k: plots.weights(pl.DataFrame({"name": ["a", "b"], "weight": [1.0, -0.5]}), **k),
 }
 
@@ -259,3 +262,36 @@ def test_a_log_of_one_event_can_be_drawn():
     plots.basket_gap([0.0]).figure.canvas.draw()
     ax.figure.canvas.draw()
     assert list(ax.lines[0].get_ydata()) == [1]
+
+
+def test_an_attention_map_names_who_reads_and_writes_each_share_but_not_a_zero():
+    ax = plots.attention_map(
+        [[1, 0], [0.25, 0.75]], ["now", "then"], ["tea", "WHOLE MILK OF THE VERY BEST COWS"], "Reads"
+    )
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["now", "then"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["tea", "WHOLE MILK OF THE VERY …"]
+    assert texts(ax) == ["1.00", "0.25", "0.75"]
+    assert ax.images[0].get_array().tolist() == [[1, 0], [0.25, 0.75]]
+    assert ax.images[0].get_clim() == (0, 1)
+    assert ax.figure.axes[-1].get_ylabel() == "share of the reading"
+
+
+def test_heads_stand_side_by_side_on_one_scale_under_one_finding():
+    weights = np.array([[[0.5, 0.5]], [[0.1, 0.9]]])
+    ax = plots.attention_map(weights, ["now"], ["tea", "milk"], "Two heads", panels=["head 1", "head 2"])
+    left, right, _ = ax.figure.axes
+    assert (left.get_xlabel(), right.get_xlabel(), ax.figure.get_suptitle()) == ("head 1", "head 2", "Two heads")
+    assert left.images[0].get_clim() == right.images[0].get_clim() == (0, 0.9)
+    with pytest.raises(ValueError, match="2 panels need a figure of their own"):
+        plots.attention_map(weights, ["now"], ["tea", "milk"], ax=ax)
+    with pytest.raises(ValueError, match=r"\(2, 1, 2\), but there are 3 panel, 1 row and 1 column names"):
+        plots.attention_map(weights, ["now"], ["tea"], panels=["a", "b", "c"])
+
+
+def test_what_was_measured_are_dots_in_the_colour_of_its_line():
+    line, dots = plots.curves(CURVES, "T", "seconds", dots=["counted"], log="xy").lines
+    assert (line.get_label(), dots.get_label()) == ("predicted", "counted")
+    assert (line.get_color(), line.get_linestyle()) == (dots.get_color(), "-")
+    assert (dots.get_marker(), list(dots.get_ydata())) == ("o", [1, 9, 60])
+    with pytest.raises(ValueError, match="guessed: no such columns; there are T, predicted, counted"):
+        plots.curves(CURVES, "T", "seconds", dots=["guessed"])

@@ -174,6 +174,13 @@ def test_a_sum_hears_every_ranker_alike_whatever_its_unit():
     np.testing.assert_allclose(rerank.RankerSum([loud, low]).rank(found), [0, 0, -1, 1, 0], atol=1e-5)
 
 
+def test_an_equal_blend_is_the_mean_of_the_models_scores_and_reads_nothing_else():
+    names = ["A score", "A rank", "B score", "item_count"]
+    opinions = np.array([[1, 9, -3, 9], [-1, 9, 2, 9]], np.float32)
+    found = rerank.Candidates(np.array([0, 0]), np.array([1, 2]), opinions, names, np.zeros(2, bool))
+    assert rerank.EqualBlend().fit(found).rank(found).tolist() == [-1, 0.5]
+
+
 def test_validation_chooses_the_ranker():
     found = rerank.propose(MODELS, TASK, FACTS, n=10)
     good, bad = Says("good", found.wanted), Says("bad", ~found.wanted)

@@ -15,7 +15,7 @@ from recolab.histories import PAD, all_windows, build_catalog, lay_out, newest_w
 from recolab.models import item_vectors
 from recolab.models.item_vectors import cooccurrence_vectors
 from recolab.models.sequential import SequenceNetwork
-from recolab.models.transformer import Transformer, TransformerConfig, TransformerEncoder
+from recolab.models.transformer import Transformer, TransformerConfig, TransformerEncoder, attention_weights
 from recolab.training import TrainConfig
 from tests.worlds import carousel, log
 
@@ -285,3 +285,26 @@ def test_negatives_follow_the_root_of_popularity_and_are_corrected_for_it(monkey
     np.testing.assert_allclose(chances[0], roots / roots.sum(), rtol=1e-6)
     # Where all logits are 0, the sample stands for the three items, and the target stands beside them.
     assert log_of_one[0]["loss"] == pytest.approx(np.log(1 + 3), rel=0.01)
+
+
+@pytest.mark.parametrize("positions", ["relative", "rotary"])
+def test_the_weights_of_a_trained_model_make_what_its_blocks_put_out(positions):
+    histories, catalog, _ = carousel(n_users=6)
+    config = replace(CONFIG, positions=positions, max_len=5, dropout=0.2)
+    model = Transformer(config, TrainConfig(epochs=1, progress=False)).fit(histories, catalog)
+    seen = []
+    for block in model.module.encoder.blocks:
+        block.attention.register_forward_hook(lambda part, inputs, out: seen.append((part, inputs, out)))
+    some = histories.take(np.array([0, 3]))
+    window, weights = attention_weights(model, some)
+    assert window.is_visit.shape == (2, 5)
+    assert [tuple(one.shape) for one in weights] == 2 * [(2, 2, 5, 5)]
+    for (part, (x, _), out), one in zip(seen, weights, strict=True):
+        torch.testing.assert_close(one.sum(-1), torch.ones(2, 2, 5))
+        assert one.triu(1).abs().max() == 0
+        mixed = one @ part.shares(x)[2]
+        torch.testing.assert_close(part.join(mixed.transpose(1, 2).flatten(2)), out, **CLOSE)
+    before = len(seen)
+    model.score(some)
+    assert len(seen) == before + config.n_blocks  # and nobody listens any more: only this test does
+    assert len(weights) == config.n_blocks

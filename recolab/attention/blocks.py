@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -22,13 +23,23 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
         """Read the past: x (B, T, D), bias (B, n_heads, T, T) added to the fit, -inf where nothing may be read."""
-        query, key, value = (_heads(part, self.n_heads) for part in self.project(x).chunk(3, dim=-1))
-        if self.turn is not None:
-            query, key = self.turn(query), self.turn(key)
+        query, key, value = self.shares(x)
         dropout = self.dropout if self.training else 0.0
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
         joined: Tensor = self.join(_joined(mixed))
         return joined
+
+    def shares(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Give each head its query, key and value: x (B, T, D) -> three of (B, n_heads, T, D / n_heads)."""
+        query, key, value = (_heads(part, self.n_heads) for part in self.project(x).chunk(3, dim=-1))
+        if self.turn is not None:
+            query, key = self.turn(query), self.turn(key)
+        return query, key, value
+
+    def weights(self, x: Tensor, bias: Tensor) -> Tensor:
+        """Say how much each position reads of each: x and bias as in `forward` -> (B, n_heads, T, T), rows sum to 1."""
+        query, key, _ = self.shares(x)
+        return _weights(query, key, bias)
 
 
 class CrossAttention(nn.Module):
@@ -43,12 +54,21 @@ class CrossAttention(nn.Module):
 
     def forward(self, x: Tensor, memory: Tensor, bias: Tensor) -> Tensor:
         """Read memory (B, S, D) from x (B, T, D), bias (B, n_heads, T, S) added to the fit  ->  (B, T, D)."""
-        key, value = (_heads(part, self.n_heads) for part in self.answer(memory).chunk(2, dim=-1))
+        query, key, value = self.shares(x, memory)
         dropout = self.dropout if self.training else 0.0
-        query = _heads(self.ask(x), self.n_heads)
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
         joined: Tensor = self.join(_joined(mixed))
         return joined
+
+    def shares(self, x: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Give each head its query of x (B, n_heads, T, d) and its key and value of memory (B, n_heads, S, d)."""
+        key, value = (_heads(part, self.n_heads) for part in self.answer(memory).chunk(2, dim=-1))
+        return _heads(self.ask(x), self.n_heads), key, value
+
+    def weights(self, x: Tensor, memory: Tensor, bias: Tensor) -> Tensor:
+        """Say how much each position of x reads of memory: as in `forward` -> (B, n_heads, T, S), rows sum to 1."""
+        query, key, _ = self.shares(x, memory)
+        return _weights(query, key, bias)
 
 
 class SwiGlu(nn.Module):
@@ -142,6 +162,12 @@ def _heads(x: Tensor, n_heads: int) -> Tensor:
 def _joined(x: Tensor) -> Tensor:
     """Lay heads side by side again: (B, n_heads, T, d) -> (B, T, D)."""
     return x.transpose(1, 2).flatten(2)
+
+
+def _weights(query: Tensor, key: Tensor, bias: Tensor) -> Tensor:
+    """Ask the fused path for its weights, which it keeps to itself: with the identity for values, they come out."""
+    itself = torch.eye(key.size(-2), dtype=key.dtype, device=key.device).expand(*key.shape[:-1], -1)
+    return F.scaled_dot_product_attention(query, key, itself, attn_mask=bias)
 
 
 def _require_shares(dim: int, n_heads: int) -> None:

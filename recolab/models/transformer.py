@@ -13,10 +13,12 @@ from recolab.attention import (
     Block,
     RelativePosition,
     RotaryPosition,
+    SelfAttention,
     TimeBias,
     visible_all,
     visible_history,
 )
+from recolab.histories import Histories, Rectangle, lay_out, newest_window, visits
 from recolab.models.objectives import HiddenVisits, NextVisit, Objective
 from recolab.models.sequential import SequenceConfig, SequenceModel
 
@@ -82,3 +84,27 @@ class Transformer(SequenceModel):
     def encoder(self) -> nn.Module:
         """Make the blocks, not trained yet."""
         return TransformerEncoder(self.config)
+
+
+def attention_weights(model: Transformer, histories: Histories) -> tuple[Rectangle, list[Tensor]]:
+    """Show where a trained Transformer reads: the newest visits of B histories, and the weights that each block gave them.
+
+    ->  the rectangle of T visits, and for every block (B, n_heads, T, T), each row summing to 1
+    """
+    visited = visits(histories)
+    window = model.objective().question(lay_out(histories, visited, newest_window(visited, model.config.max_len)))
+    found: list[Tensor] = []
+
+    def listen(attention: SelfAttention, inputs: tuple[Tensor, Tensor], _: Tensor) -> None:
+        found.append(attention.weights(*inputs))
+
+    readers = [part for part in model.module.modules() if isinstance(part, SelfAttention)]
+    handles = [reader.register_forward_hook(listen) for reader in readers]
+    model.module.eval()
+    try:
+        with torch.no_grad():
+            model.module(window)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return window, found

@@ -5,6 +5,7 @@ from recolab.rerank.features import item_features
 from recolab.rerank.hybrid import Hybrid
 from recolab.rerank.rankers import (
     BoostedRanker,
+    EqualBlend,
     LinearBlend,
     Ranker,
     RankerSum,
@@ -17,6 +18,7 @@ from recolab.rerank.rules import Rules, allowed_items
 __all__ = [
     "BoostedRanker",
     "Candidates",
+    "EqualBlend",
     "Hybrid",
     "LinearBlend",
     "Ranker",

@@ -32,6 +32,23 @@ class Ranker(Protocol):
         """
 
 
+class EqualBlend:
+    """Every model's opinion counts the same: for a shop too young to have answers that weights could be learned from."""
+
+    def __init__(self, name: str = "Equal blend") -> None:
+        self.name = name
+
+    def fit(self, candidates: Candidates) -> Self:  # noqa: ARG002
+        """Learn nothing."""
+        return self
+
+    def rank(self, candidates: Candidates) -> NDArray[np.float32]:
+        """Average the models' scores, each in standard deviations over its list: (M,)."""
+        opinions = [c for c, name in enumerate(candidates.names) if name.endswith(" score")]
+        mean: NDArray[np.float32] = candidates.features[:, opinions].mean(1, dtype=np.float32)
+        return mean
+
+
 class LinearBlend:
     """A weighted sum of the models' opinions, the weights learned by logistic regression: nothing hides in it."""
 
