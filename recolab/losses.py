@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -12,29 +12,50 @@ from torch.nn import functional as F
 ROWS = 512  # positions whose logits live in memory at once
 
 LossName = Literal["softmax", "bce", "bpr_max", "top1_max"]
-CatalogLoss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]  # hidden, table, owners, targets -> scalar
 
 
-def full_cross_entropy(hidden: Tensor, table: Tensor, owners: Tensor, targets: Tensor) -> Tensor:
+class CatalogLoss(Protocol):
+    """A way to ask positions for their targets."""
+
+    def __call__(
+        self, hidden: Tensor, table: Tensor, owners: Tensor, targets: Tensor, closed: Tensor | None = None, /
+    ) -> Tensor:
+        """Compare the targets with other items: as in full_cross_entropy -> scalar."""
+
+
+def full_cross_entropy(
+    hidden: Tensor, table: Tensor, owners: Tensor, targets: Tensor, closed: Tensor | None = None
+) -> Tensor:
     """Ask each position for its targets among all items: mean over targets of log Σⱼ exp(h·eⱼ) - h·e_target.
 
     hidden: (P, D) positions    table: (N, D), row 0 = PAD    owners, targets: (M,), target m is asked of position owners[m]
+    closed: (P, C) rows that are no answer at a position (a list has them already), PAD where there are fewer
     ->  scalar; logits exist for ROWS positions at a time only, and are computed again for the gradient
     """
     asked = torch.bincount(owners, minlength=len(hidden)).to(hidden.dtype)
-    log_total = torch.cat([_recompute(_log_total, rows, table) for rows in torch.split(hidden, ROWS)])
+    places = (closed[start : start + ROWS] if closed is not None else None for start in range(0, len(hidden), ROWS))
+    parts = zip(torch.split(hidden, ROWS), places, strict=False)
+    log_total = torch.cat([_recompute(_log_total, rows, table, shut) for rows, shut in parts])
     return ((asked * log_total).sum() - _target_logits(hidden, table, owners, targets).sum()) / len(targets)
 
 
 def sampled_cross_entropy(
-    hidden: Tensor, table: Tensor, owners: Tensor, targets: Tensor, negatives: Tensor, log_expected: Tensor
+    hidden: Tensor,
+    table: Tensor,
+    owners: Tensor,
+    targets: Tensor,
+    negatives: Tensor,
+    log_expected: Tensor,
+    closed: Tensor | None = None,
 ) -> Tensor:
     """Ask each position for its targets among items sampled for the whole batch, corrected for how often each is drawn.
 
-    hidden, table, owners, targets: as above    negatives: (S,) rows    log_expected: (S,) log of the expected number
-    of draws of each (the log-q correction of Bengio & Senécal 2008)  ->  scalar
+    hidden, table, owners, targets, closed: as above    negatives: (S,) rows    log_expected: (S,) log of the expected
+    number of draws of each (the log-q correction of Bengio & Senécal 2008)  ->  scalar
     """
     drawn = hidden @ table[negatives].T - log_expected  # (P, S)
+    if closed is not None:
+        drawn = _shut(drawn, negatives, closed)
     wanted = _target_logits(hidden, table, owners, targets)  # (M,)
     log_others = drawn.logsumexp(1)[owners]
     return F.softplus(log_others - wanted).mean()
@@ -73,7 +94,8 @@ def catalog_loss(name: LossName, sold: Tensor, n_drawn: int) -> CatalogLoss:
     """Choose how targets are asked for: against the whole catalog (n_drawn = 0), or against items drawn for the batch.
 
     sold: (N,) events of each item, row 0 = PAD; draws follow the square root of one more, between what sells and what
-    there is  ->  a function of hidden (P, D), table (N, D), owners (M,) and targets (M,) that gives a scalar
+    there is  ->  a function of hidden (P, D), table (N, D), owners (M,) and targets (M,) that gives a scalar; softmax heeds
+    `closed` too, the pairwise losses do not
     Raises ValueError for a pairwise loss without draws, and for a name that is none of LossName.
     """
     if name != "softmax" and (name not in _PAIRWISE or not n_drawn):
@@ -84,11 +106,11 @@ def catalog_loss(name: LossName, sold: Tensor, n_drawn: int) -> CatalogLoss:
     chance[0] = 0  # PAD is never drawn
     chance = chance / chance.sum()
 
-    def sampled(hidden: Tensor, table: Tensor, owners: Tensor, targets: Tensor) -> Tensor:
+    def sampled(hidden: Tensor, table: Tensor, owners: Tensor, targets: Tensor, closed: Tensor | None = None) -> Tensor:
         drawn = torch.multinomial(chance, n_drawn, replacement=True)
         if name == "softmax":
             log_expected = (chance[drawn] * n_drawn).log().float()
-            return sampled_cross_entropy(hidden, table, owners, targets, drawn, log_expected)
+            return sampled_cross_entropy(hidden, table, owners, targets, drawn, log_expected, closed)
         scores = (hidden @ table[drawn].T)[owners]
         return _PAIRWISE[name](_target_logits(hidden, table, owners, targets), scores)
 
@@ -99,11 +121,26 @@ def _target_logits(hidden: Tensor, table: Tensor, owners: Tensor, targets: Tenso
     return (hidden[owners] * table[targets]).sum(-1)
 
 
-def _log_total(rows: Tensor, table: Tensor) -> Tensor:
-    return (rows @ table[1:].T).logsumexp(1)  # PAD is not an answer
+def _log_total(rows: Tensor, table: Tensor, closed: Tensor | None) -> Tensor:
+    if closed is None:
+        return (rows @ table[1:].T).logsumexp(1)  # PAD is not an answer
+    shut = F.pad(closed, (1, 0))  # PAD, and what else is none
+    return (rows @ table.T).scatter_(1, shut, -torch.inf).logsumexp(1)
 
 
-def _recompute(step: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+def _shut(drawn: Tensor, negatives: Tensor, closed: Tensor) -> Tensor:
+    """Put at -inf the draws that are closed at a position: drawn (P, S), negatives (S,), closed (P, C) -> (P, S)."""
+    # Sorted, the draws of one item lie side by side: two look-ups find them, a fifth of the cost of a (P, N) table.
+    ordered, place = negatives.sort()
+    first, last = torch.searchsorted(ordered, closed), torch.searchsorted(ordered, closed, right=True)
+    times = (last - first).flatten()
+    nth = torch.arange(int(times.sum())) - (times.cumsum(0) - times).repeat_interleave(times)
+    columns = place[first.flatten().repeat_interleave(times) + nth]
+    rows = torch.arange(closed.numel()).repeat_interleave(times) // closed.size(1)
+    return drawn.index_put((rows, columns), drawn.new_tensor(-torch.inf))
+
+
+def _recompute(step: Callable[..., Tensor], *inputs: Tensor | None) -> Tensor:
     from torch.utils.checkpoint import checkpoint  # noqa: PLC0415  (its import is slow, and only training pays it)
 
     result: Tensor = checkpoint(step, *inputs, use_reentrant=False)
