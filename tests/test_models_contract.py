@@ -5,7 +5,7 @@ one right answer, so a model of sequences that learns must find it.
 """
 
 import uuid
-from dataclasses import replace
+from dataclasses import asdict, replace
 from inspect import signature
 
 import numpy as np
@@ -15,6 +15,7 @@ import pytest
 
 from recolab.evaluation import recommend
 from recolab.histories import PAD, build_catalog, pack
+from recolab.models.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
 from recolab.models.lineup import BASELINES, SPACES, baselines, hybrid_members
 from recolab.models.transformer import Transformer, TransformerConfig
 from recolab.schema import ITEM, TIME, USER
@@ -22,12 +23,15 @@ from recolab.training import TrainConfig
 from tests.worlds import carousel, log
 
 TINY = TransformerConfig(dim=16, n_heads=2, n_blocks=1, max_len=8, dropout=0.0, negatives=0, batch_positions=128)
-NAMES = [*BASELINES, "Transformer"]
+WRITER = EncoderDecoderConfig(**asdict(TINY), n_decoder_blocks=1, list_len=4, list_share=0.5)
+NAMES = [*BASELINES, "Transformer", "EncoderDecoder"]
 
 
 def make(name):
     if name == "Transformer":
         return Transformer(TINY, TrainConfig(epochs=12, learning_rate=1e-2, progress=False))
+    if name == "EncoderDecoder":
+        return EncoderDecoder(WRITER, TrainConfig(epochs=15, learning_rate=1e-2, progress=False))
     return next(model for model in baselines() if model.name == name)
 
 
@@ -130,7 +134,7 @@ def test_an_item_that_is_in_the_catalog_and_in_no_history_does_no_harm(name, wor
     assert scores.shape[1] == 10
 
 
-@pytest.mark.parametrize("name", ["Transformer", "Transitions"])
+@pytest.mark.parametrize("name", ["Transformer", "EncoderDecoder", "Transitions"])
 def test_a_model_of_sequences_learns_the_carousel(name):
     histories, catalog, _ = carousel(length=6)
     scores = make(name).fit(histories, catalog).score(histories)
