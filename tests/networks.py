@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from recolab.models.convolutional import Caser, CaserConfig, NextItNet, NextItNetConfig
+from recolab.models.encoder_decoder import EncoderDecoder, EncoderDecoderConfig
 from recolab.models.recurrent import Gru4Rec, RecurrentConfig
 from recolab.models.transformer import Transformer, TransformerConfig
 from recolab.training import TrainConfig
@@ -28,4 +29,9 @@ CAUSAL = {
 BOTH_WAYS = {
     "BERT4Rec": lambda: Transformer(TransformerConfig(**BLOCK, hidden_share=0.3), replace(TRAINING, epochs=60)),
 }
-SEQUENTIAL = CAUSAL | BOTH_WAYS
+WRITERS = {
+    "EncoderDecoder": lambda: EncoderDecoder(
+        EncoderDecoderConfig(**BLOCK, n_decoder_blocks=1, list_len=4, list_share=0.5), replace(TRAINING, epochs=15)
+    ),
+}
+SEQUENTIAL = CAUSAL | BOTH_WAYS | WRITERS

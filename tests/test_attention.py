@@ -1,4 +1,4 @@
-"""recolab.attention: who reads whom, checked by hand and against PyTorch's own attention and encoder layer."""
+"""recolab.attention: who reads whom, checked by hand and against PyTorch's own attention, encoder and decoder layers."""
 
 import math
 
@@ -6,7 +6,17 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from recolab.attention import Block, RelativePosition, RotaryPosition, SelfAttention, attend, visible_history
+from recolab.attention import (
+    Block,
+    CrossAttention,
+    DecoderBlock,
+    RelativePosition,
+    RotaryPosition,
+    SelfAttention,
+    attend,
+    visible_history,
+    visible_others,
+)
 from recolab.attention.blocks import SwiGlu
 
 KINDS = ("gelu", "swiglu")
@@ -203,3 +213,44 @@ def test_a_block_hands_its_turn_to_its_heads():
     mixed, _ = attend(turn(query), turn(key), value, torch.ones(5, 5, dtype=torch.bool))
     read = x + turned.attention.join(mixed.transpose(1, 2).flatten(2))
     torch.testing.assert_close(turned(x, bias), read + turned.think(turned.norm_think(read)))
+
+
+@pytest.mark.parametrize("n_heads", [1, 2, 4])
+def test_what_a_writer_reads_is_attention_as_the_formula_says(n_heads):
+    torch.manual_seed(5)
+    cross = CrossAttention(8, n_heads, dropout=0.0).double().eval()
+    x, memory = torch.randn(2, 3, 8, dtype=torch.float64), torch.randn(2, 5, 8, dtype=torch.float64)
+    visible = visible_others(history_of(5, 2), 3)
+    heads = (part.unflatten(2, (n_heads, -1)).transpose(1, 2) for part in cross.answer(memory).chunk(2, -1))
+    query = cross.ask(x).unflatten(2, (n_heads, -1)).transpose(1, 2)
+    mixed, weights = attend(query, *heads, visible[:, None])
+    torch.testing.assert_close(cross(x, memory, bias_of(visible)), cross.join(mixed.transpose(1, 2).flatten(2)))
+    assert weights[1, :, :, :3].abs().max() == 0  # padding of the memory
+
+
+def test_a_decoder_block_agrees_with_pytorch_s_decoder_layer_weight_for_weight():
+    torch.manual_seed(6)
+    ours = DecoderBlock(8, 2, 0.0).double().eval()
+    theirs = torch.nn.TransformerDecoderLayer(
+        8, 2, 32, dropout=0.0, activation="gelu", batch_first=True, norm_first=True, dtype=torch.float64
+    ).eval()
+    with torch.no_grad():
+        for norm in (ours.norm_write, ours.norm_read, ours.norm_think):  # or the order of the norms would not show
+            torch.nn.init.normal_(norm.weight)
+            torch.nn.init.normal_(norm.bias)
+        theirs.self_attn.in_proj_weight.copy_(ours.attention.project.weight)
+        theirs.self_attn.in_proj_bias.copy_(ours.attention.project.bias)
+        theirs.self_attn.out_proj.load_state_dict(ours.attention.join.state_dict())
+        theirs.multihead_attn.in_proj_weight.copy_(torch.cat([ours.cross.ask.weight, ours.cross.answer.weight]))
+        theirs.multihead_attn.in_proj_bias.copy_(torch.cat([ours.cross.ask.bias, ours.cross.answer.bias]))
+        theirs.multihead_attn.out_proj.load_state_dict(ours.cross.join.state_dict())
+        theirs.norm1.load_state_dict(ours.norm_write.state_dict())
+        theirs.norm2.load_state_dict(ours.norm_read.state_dict())
+        theirs.norm3.load_state_dict(ours.norm_think.state_dict())
+        theirs.linear1.load_state_dict(ours.think[0].state_dict())
+        theirs.linear2.load_state_dict(ours.think[2].state_dict())
+    x, memory = torch.randn(3, 4, 8, dtype=torch.float64), torch.randn(3, 6, 8, dtype=torch.float64)
+    is_visit, past = history_of(6, 2, 1), torch.ones(4, 4, dtype=torch.bool).tril()
+    mine = ours(x, memory, bias_of(past[None]), bias_of(visible_others(is_visit, 4)))
+    its = theirs(x, memory, tgt_mask=~past, memory_key_padding_mask=~is_visit)
+    torch.testing.assert_close(mine, its)

@@ -219,3 +219,39 @@ def test_a_pairwise_loss_scores_each_target_against_what_was_drawn_but_not_again
         with_itself = catalog_loss(name, torch.ones(11), 9)(*one)
         monkeypatch.setattr(torch, "multinomial", lambda *_, **__: torch.tensor(others))
         torch.testing.assert_close(with_itself, catalog_loss(name, torch.ones(11), 9)(*one))
+
+
+def closed_at(n_positions, n_items, seed=1):
+    """Up to three rows closed at each position, PAD where there are fewer."""
+    return torch.randint(0, n_items, (n_positions, 3), generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("n_positions", [7, 2 * ROWS + 3])
+def test_what_is_closed_at_a_position_is_no_answer_there_in_value_and_gradient(n_positions):
+    hidden, table, owners, targets = problem(n_positions)
+    closed = closed_at(n_positions, len(table))
+    for m, target in enumerate(targets):  # what is asked for is open
+        closed[owners[m], closed[owners[m]] == target] = 0
+    logits = hidden @ table.T
+    is_closed = torch.zeros(logits.shape, dtype=torch.bool).scatter(1, closed, True)
+    is_closed[:, 0] = True
+    theirs = F.cross_entropy(logits.masked_fill(is_closed, -torch.inf)[owners], targets)
+    ours = full_cross_entropy(hidden, table, owners, targets, closed)
+    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=0)
+    gradients = (torch.autograd.grad(loss, (hidden, table)) for loss in (ours, theirs))
+    for mine, its in zip(*gradients, strict=True):
+        torch.testing.assert_close(mine, its, rtol=1e-9, atol=1e-15)
+
+
+def test_a_closed_item_that_was_drawn_several_times_counts_nowhere():
+    hidden, table, owners, targets = problem()
+    drawn = torch.tensor([4, 9, 4, 2, 7, 4])
+    closed = torch.tensor([[4, 2], [0, 0], [9, 0], [4, 0], [8, 0], [7, 9], [0, 4]])
+    zero = torch.zeros(len(drawn), dtype=torch.float64)
+    logits = (hidden @ table[drawn].T).masked_fill((drawn[:, None] == closed[:, None]).any(2), -torch.inf)
+    beside = torch.cat([(hidden[owners] * table[targets]).sum(1, keepdim=True), logits[owners]], 1)
+    expected = F.cross_entropy(beside, torch.zeros(len(owners), dtype=torch.long))
+    ours = sampled_cross_entropy(hidden, table, owners, targets, drawn, zero, closed)
+    torch.testing.assert_close(ours, expected, rtol=1e-12, atol=0)
+    for mine, its in zip(*(torch.autograd.grad(x, (hidden, table)) for x in (ours, expected)), strict=True):
+        torch.testing.assert_close(mine, its, rtol=1e-9, atol=1e-15)

@@ -25,11 +25,16 @@ from recolab.histories import (
 
 @dataclass(frozen=True)
 class Batch:
-    """Windows to read, and what is asked of them: target m of the visit owners[m], counted as the windows' cells are."""
+    """Windows to read, and what is asked of them: target m of the position owners[m].
+
+    Positions are the visits, counted as the windows' cells are, unless the network says otherwise.
+    closed: (P, C) rows that are no answer at a position, PAD where there are fewer
+    """
 
     windows: Rectangle
     owners: NDArray[np.int64]
     targets: NDArray[np.int64]
+    closed: NDArray[np.int64] | None = None
 
 
 class Objective(Protocol):
