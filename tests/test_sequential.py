@@ -24,8 +24,8 @@ def untrained(name, n_items=9):
     torch.manual_seed(0)
     model = SEQUENTIAL[name]()
     module = SequenceNetwork(n_items, model.config, model.encoder).eval()
-    for part in module.encoder.parameters():
-        if part.ndim == 1 or part.size(0) == 2:  # biases and norms; the biases of two heads
+    for path, part in module.encoder.named_parameters():
+        if part.ndim == 1 or path in ("relative.bias", "time.bias", "absolute.vectors.weight"):
             torch.nn.init.normal_(part, std=0.5)
     return module
 
@@ -60,6 +60,26 @@ def test_a_reader_of_both_ways_hears_the_future(name):
     before = module(batch)
     batch.items[7] = batch.items[7] % 8 + 1
     assert (module(batch) - before)[0].abs().amax(1).min() > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("name", "swapped", "asked"),
+    [*((name, [6, 5], 7) for name in SEQUENTIAL), *((name, [7, 6], 0) for name in BOTH_WAYS)],
+)
+def test_the_order_of_what_is_read_is_heard_behind_and_where_it_may_be_ahead(name, swapped, asked):
+    module, batch = untrained(name), laid_out(carousel(n_users=1, length=8)[0])
+    before = module(batch)
+    batch.items[sorted(swapped)] = batch.items[swapped]
+    assert (module(batch) - before)[0, asked].abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("name", SEQUENTIAL)
+def test_when_a_visit_was_is_heard_by_the_bias_of_time_alone(name):
+    module, batch = untrained(name), laid_out(carousel(n_users=1, length=8)[0])
+    before = module(batch)
+    batch.ages[0, :4] += 30
+    change = (module(batch) - before)[0, 7].abs().max()
+    assert change > 1e-3 if name == "Transformer, rotary" else change == 0
 
 
 @pytest.mark.parametrize("name", SEQUENTIAL)
