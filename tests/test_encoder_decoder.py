@@ -11,7 +11,7 @@ from recolab.evaluation import judge, make_task
 from recolab.histories import PAD, Rectangle, all_windows, build_catalog, lay_out, newest_window, pack, visits
 from recolab.losses import full_cross_entropy
 from recolab.metrics import top_k
-from recolab.models.encoder_decoder import EncoderDecoder, EncoderDecoderConfig, Written
+from recolab.models.encoder_decoder import EncoderDecoder, EncoderDecoderConfig, Reading, Written
 from recolab.models.writing import WriteNext, write_best
 from recolab.training import TrainConfig
 from tests.worlds import carousel, log
@@ -117,6 +117,19 @@ def test_a_list_that_reads_nothing_is_the_same_whatever_the_window_holds(model, 
     states = states_of(model, window, torch.full_like(newest, -1), written)
     torch.testing.assert_close(states, states[:1].expand(3, -1, -1, -1), **CLOSE)
     assert torch.isfinite(states).all()
+
+
+def test_a_list_prefers_visits_by_how_far_back_they_lie_from_its_beginning_and_may_always_read_nothing():
+    reading = Reading(n_heads=1, max_len=3)
+    with torch.no_grad():
+        reading.back.bias.copy_(torch.tensor([[1.0, 2.0, 3.0]]))
+    is_visit = torch.tensor([[False, True, True, True]])
+    never = -torch.inf
+    assert reading(is_visit, torch.tensor([[3, 2, -1]]))[0, 0].tolist() == [
+        [0, never, 3, 2, 1],
+        [0, never, 2, 1, never],
+        [0, never, never, never, never],
+    ]
 
 
 def test_padding_of_the_history_changes_nothing(world, model, three):
@@ -348,6 +361,13 @@ def test_without_a_past_there_is_a_list_too(world, model):
         assert len(set(rows[0].tolist()) - {PAD}) == 5
         assert np.isfinite(log_p).all()
     assert model.write(histories.take(slice(0, 0)), 5)[0].shape == (0, 5)
+
+
+def test_a_list_without_a_past_reads_what_a_list_at_the_beginning_of_a_history_learned_to_read(world, model, three):
+    window, newest, _ = three
+    states = states_of(model, window, torch.full_like(newest, -1), torch.zeros(3, 2, 0, dtype=torch.long))
+    learned = states[0, 0] @ model.module.table.weight.T
+    np.testing.assert_allclose(model.score(nobody(world[0]))[0, 1:], learned[0, 1:].detach(), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("beam", [1, 3])

@@ -54,24 +54,19 @@ class WriteNext:
         items, lists = self._following(histories, visited, first, visited.offsets[owner[row] + 1], rng)
         place = np.arange(len(items)) - np.searchsorted(lists, lists)
         asked = np.flatnonzero(place < self.list_len)
-        written = np.zeros((len(first), self.list_len), np.int64)
-        written[lists[asked], place[asked]] = items[asked]
-        laid_out = np.zeros((*n_read.shape, self.list_len), np.int64)
-        laid_out[row, column] = written
-        lengths = windows[row, 1] - windows[row, 0]
-        newest = np.full(n_read.shape, -1)
-        newest[row, column] = np.where(
-            n_read[row, column] > 0, window.is_visit.shape[1] - lengths + n_read[row, column] - 1, -1
-        )
-        before = np.arange(self.list_len) < place[asked, None]
+        cell = (row * n_read.shape[1] + column)[lists[asked]]  # of the flattened (W, C)
+        steps = cell * self.list_len + place[asked]
+        written = np.zeros((*n_read.shape, self.list_len), np.int64)
+        written.flat[steps] = items[asked]
+        is_before = np.arange(self.list_len) < place[asked, None]
         return ListsBatch(
             windows=window,
             owners=np.arange(len(asked)),
             targets=items[asked],
-            closed=np.where(before, written[lists[asked]], PAD),
-            newest=newest,
-            written=laid_out,
-            steps=(row * n_read.shape[1] + column)[lists[asked]] * self.list_len + place[asked],
+            closed=np.where(is_before, written.reshape(-1, self.list_len)[cell], PAD),
+            newest=np.where(n_read > 0, window.is_visit.argmax(1)[:, None] + n_read - 1, -1),
+            written=written,
+            steps=steps,
         )
 
     def question(self, window: Rectangle) -> Rectangle:
