@@ -181,7 +181,15 @@ class Lab:
         """Show the code behind some names, highlighted, so that a notebook explains without defining."""
         from IPython.display import Code  # noqa: PLC0415  (only notebooks have IPython)
 
-        return Code("\n\n".join(textwrap.dedent(inspect.getsource(thing)) for thing in things), language="python")
+        class Source(Code):
+            """Code in the font of code: a page takes the one of its sentences for what a cell puts out."""
+
+            def _repr_html_(self) -> str:
+                font = "<style>.highlight pre { font: 12px var(--jp-code-font-family, monospace); }</style>"
+                return f"{font}{super()._repr_html_()}"  # type: ignore[no-untyped-call]
+
+        text = "\n\n".join(textwrap.dedent(inspect.getsource(thing)) for thing in things)
+        return Source(text, language="python")  # type: ignore[no-untyped-call]
 
 
 def open_lab(seed: int, run: str = DEFAULT_RUN) -> Lab:

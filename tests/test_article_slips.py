@@ -160,6 +160,9 @@ def test_9_the_rating_svd_is_given_its_reader_and_answers(models):
     table = CASE.events.select(USER, ITEM).to_pandas()
     with pytest.raises(TypeError, match="reader"):
         surprise.Dataset.load_from_df(table)
+    ratings = surprise.Dataset.load_from_df(table.assign(rating=1.0), surprise.Reader(rating_scale=(0, 1)))
+    with pytest.raises(TypeError, match="not iterable"):
+        surprise.SVD().fit(ratings.build_full_trainset()).test(ratings)
     assert np.isfinite(models[1].score(HISTORIES)[:, 1:]).all()
 
 

@@ -212,6 +212,7 @@ def test_source_is_shown_with_its_definition(lab):
     shown = lab.show_source(write_atomically)
     assert "def write_atomically(" in shown.data
     assert 'class="highlight"' in shown._repr_html_()
+    assert "monospace" in shown._repr_html_()
     both = lab.show_source(write_atomically, type(lab).need).data
     assert "def write_atomically(" in both
     assert "\n\ndef need(" in both  # a method is shown without its class's indent
