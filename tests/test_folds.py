@@ -8,7 +8,7 @@ from recolab.folds import fold_cuts, leave_one_out_tasks, load_fold, make_fold
 from recolab.histories import lay_out, newest_window, visits
 from recolab.prepare import clean
 from recolab.schema import ITEM, PRICE, STOCK, TIME
-from recolab.split import SplitError
+from recolab.split import LeakError, Split, SplitError, leave_one_out
 from tests.worlds import START, log
 
 
@@ -210,3 +210,24 @@ def test_with_repeats_what_was_had_may_be_wanted_again():
     again = positions([(1, 10, 0), (1, 20, 1), (1, 30, 2), (1, 10, 3), (2, 10, 0), (2, 20, 1), (2, 30, 2)])
     assert wanted(leave_one_out_tasks(again, allow_repeats=True).test) == [[10], [30]]
     assert wanted(leave_one_out_tasks(again).test) == [[30]]
+
+
+def test_a_split_that_leaks_is_refused_in_both_questions(monkeypatch):
+    asked = []
+
+    def leak_in(question):
+        def split(events):
+            asked.append(leave_one_out(events))
+            if len(asked) == question:
+                first = asked[-1].past.head(1)
+                return Split(asked[-1].past, first, "leave_one_out")  # what is known already, before user 1's last
+            return asked[-1]
+
+        return split
+
+    for question in (1, 2):
+        asked.clear()
+        monkeypatch.setattr("recolab.folds.leave_one_out", leak_in(question))
+        with pytest.raises(LeakError, match="not later than the past of their user; the first: user 1"):
+            leave_one_out_tasks(positions())
+        assert len(asked) == 2

@@ -74,7 +74,7 @@ def whole(path: Path, table: pl.DataFrame, name: str, least: int = 0) -> pl.Seri
     Raises SchemaError with the first line that holds anything else.
     """
     number = table[name].cast(pl.Int64, strict=False)
-    bad = (number.is_null() | (number < least)).fill_null(True).arg_true()
+    bad = (number.is_null() | (number < least)).arg_true()
     if len(bad):
         line, value = table[LINE][bad[0]], table[name][bad[0]]
         raise SchemaError(f"{path}: line {line} has the {name} {value!r}, must be a whole number from {least} on")
