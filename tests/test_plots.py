@@ -40,8 +40,10 @@ EVENTS = pl.DataFrame(
     {TIME: [datetime(2024, 1, 1), datetime(2024, 1, 1, 9), datetime(2024, 1, 4)], KIND: ["view", "view", "cart"]}
 )
 DROPPED = pl.DataFrame({"reason": ["bad time", "bot", "kept"], "rows": [30, 0, 970], "share": [0.03, 0.0, 0.97]})
-COSTS = BOARD.select("model", "ndcg@10").with_columns(pl.Series("ms per user", [1.0, 100.0, 10.0]))
-BLEND = pl.DataFrame({"weight": [0.0, 0.5, 1.0], "ndcg@10": [0.2, 0.25, 0.1]})
+COSTS = BOARD.with_columns(pl.Series("ms per user", [1.0, 100.0, 10.0]), pl.Series("GB", [3.0, 2.0, 1.0]))
+SIZES = pl.DataFrame(
+    {"axis": ["width"] * 4 + ["depth"] * 2, "size": [8, 8, 64, 64, 0, 1], "ndcg@10": [0.1, 0.2, 0.3, 0.4, 0.1, 0.2]}
+)
 CURVES = pl.DataFrame({"T": [8, 64, 512], "predicted": [1.0, 8.0, 64.0], "counted": [1.0, 9.0, 60.0]})
 FIGURES = {
     "leaderboard": lambda **k: plots.leaderboard(BOARD, **k),
@@ -52,11 +54,11 @@ FIGURES = {
     "long_tail": lambda **k: plots.long_tail([5, 1, 0], **k),
     "history_lengths": lambda **k: plots.history_lengths([1, 5, 100], **k),
     "basket_gap": lambda **k: plots.basket_gap([0.5, 3, 8, 200], **k),
-    "blend_curve": lambda **k: plots.blend_curve(BLEND, **k),
-    "tradeoff": lambda **k: plots.tradeoff(COSTS, "ms per user", log_x=True, **k),
-    "heatmap": lambda **k: plots.heatmap([[1, -0.5], [0, 0.2], [1, 1]], ["a", "b", "c"], ["x", "y"], **k),
     "attention_map": lambda **k: plots.attention_map([[1, 0], [0.25, 0.75]], ["now", "then"], ["tea", "milk"], **k),
     "curves": lambda **k: plots.curves(CURVES, "T", "seconds", dots=["counted"], log="xy", **k),
+    "costs": lambda **k: plots.costs(COSTS, ["ms per user", "GB"], **k),
+    "reach": lambda **k: plots.reach({"GRU4Rec": [0.7, 0.2, 0.1], "Caser": [1.0, 0.0, 0.0]}, **k),
+    "scaling": lambda **k: plots.scaling(SIZES, {"width": lambda sizes: sizes / 100}, **k),
     "weights": lambda **k: plots.weights(pl.DataFrame({"name": ["a", "b"], "weight": [1.0, -0.5]}), **k),
 }
 
@@ -81,7 +83,7 @@ def test_every_kind_of_figure_is_tried_here():
     assert set(FIGURES) == set(plots.__all__) - {"MODEL_COLOURS", "colour_of", "house_style"}
 
 
-@pytest.mark.parametrize("name", sorted(set(FIGURES) - {"loss_curve"}))
+@pytest.mark.parametrize("name", sorted(set(FIGURES) - {"loss_curve", "costs", "scaling"}))
 def test_a_figure_is_drawn_on_the_axes_it_is_given(name):
     _, (left, right) = plt.subplots(1, 2)
     assert FIGURES[name](ax=right, title="Mine") is right
@@ -218,44 +220,6 @@ def test_all_histories_of_one_length_can_be_drawn():
     assert sum(bar.get_height() for bar in ax.patches) == 3
 
 
-def test_the_best_weight_of_a_blend_is_marked():
-    assert texts(plots.blend_curve(BLEND)) == ["0.2500 at 0.5"]
-
-
-def test_a_model_has_one_colour_in_every_figure():
-    dots = plots.tradeoff(COSTS, "ms per user").lines
-    board = plots.leaderboard(BOARD).patches
-    assert [to_hex(dot.get_color()) for dot in dots] == [to_hex(bar.get_facecolor()) for bar in reversed(board)]
-    assert [dot.get_xydata().tolist() for dot in dots] == [[[100.0, 0.3]], [[10.0, 0.2]], [[1.0, 0.1]]]
-
-
-def test_names_of_near_models_do_not_lie_on_each_other():
-    near = pl.DataFrame(
-        {"model": [f"Model {n}" for n in range(6)], "s": [1 + n / 50 for n in range(6)], "m": 6 * [0.1]}
-    )
-    far = pl.DataFrame({"model": ["Far"], "s": [3.0], "m": [0.2]})
-    ax = plots.tradeoff(pl.concat([near, far]), "s", "m")
-    boxes = [text.get_window_extent() for text in ax.texts]
-    assert sorted(texts(ax)) == ["Far", *near["model"]]
-    assert [box.count_overlaps(boxes) for box in boxes] == [1] * 7  # each only with itself
-
-
-def test_a_heatmap_shows_its_numbers_and_zero_is_the_middle_where_signs_differ():
-    ax = plots.heatmap([[1, -0.5], [0, 0.2]], ["a", "b"], ["x", "y"], "Alike", label="cosine")
-    assert ax.figure.get_suptitle() == "Alike"  # a colour bar is no second finding
-    (image,) = ax.images
-    assert image.get_array().tolist() == [[1, -0.5], [0, 0.2]]
-    assert image.get_clim() == (-1, 1)
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
-    assert ax.figure.axes[1].get_ylabel() == "cosine"
-    assert plots.heatmap([[0.25, 0.75]], ["a"], ["x", "y"]).images[0].get_clim() == (0, 0.75)
-
-
-def test_a_heatmap_refuses_names_that_do_not_fit():
-    with pytest.raises(ValueError, match=r"\(1, 2\), but there are 2 row and 1 column names"):
-        plots.heatmap([[1, 2]], ["a", "b"], ["x"])
-
-
 def test_a_log_of_one_event_can_be_drawn():
     ax = plots.activity(EVENTS.head(1))
     plots.long_tail([1]).figure.canvas.draw()
@@ -295,3 +259,31 @@ def test_what_was_measured_are_dots_in_the_colour_of_its_line():
     assert (dots.get_marker(), list(dots.get_ydata())) == ("o", [1, 9, 60])
     with pytest.raises(ValueError, match="guessed: no such columns; there are T, predicted, counted"):
         plots.curves(CURVES, "T", "seconds", dots=["guessed"])
+
+
+def test_a_model_has_one_colour_and_one_quality_at_every_price_with_its_interval():
+    first = plots.costs(COSTS, ["ms per user", "GB"], title="Dear")
+    left, right = first.figure.axes
+    assert (first, left.get_xlabel(), right.get_xlabel(), left.get_xscale()) == (left, "ms per user", "GB", "log")
+    assert [line.get_xydata().tolist() for line in left.lines] == [[[100.0, 0.3]], [[10.0, 0.2]], [[1.0, 0.1]]]
+    assert [line.get_xydata().tolist() for line in right.lines] == [[[2.0, 0.3]], [[1.0, 0.2]], [[3.0, 0.1]]]
+    for panel in (left, right):
+        colours = [plots.MODEL_COLOURS[name] for name in ("Hybrid", "Transformer", "Popularity")]
+        assert [to_hex(line.get_color()) for line in panel.lines] == colours
+        ends = [segment[:, 1].tolist() for whisker in panel.collections for segment in whisker.get_segments()]
+        assert ends == [[0.28, 0.33], [0.17, 0.22], [0.09, 0.11]]
+
+
+def test_how_far_back_a_model_reads_begins_at_its_newest_visit():
+    (line,) = plots.reach({"GRU4Rec": [0.7, 0.2, 0.1]}).lines
+    assert line.get_xydata().tolist() == [[0, 0.7], [1, 0.2], [2, 0.1]]
+
+
+def test_every_seed_and_their_mean_are_drawn_and_the_curve_runs_between_the_sizes():
+    first = plots.scaling(SIZES, {"width": lambda sizes: sizes / 100})
+    width, depth = first.figure.axes[:2]
+    seeds, means, curve = width.lines
+    assert list(seeds.get_ydata()) == [0.1, 0.2, 0.3, 0.4]
+    np.testing.assert_allclose(means.get_xydata(), [[8, 0.15], [64, 0.35]])
+    np.testing.assert_allclose(curve.get_xydata()[[0, -1]], [[8, 0.08], [64, 0.64]])
+    assert (width.get_xscale(), depth.get_xscale(), len(depth.lines)) == ("log", "linear", 2)  # 0 blocks have no log

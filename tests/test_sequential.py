@@ -162,7 +162,8 @@ def test_what_is_asked_nothing_meets_no_catalog(monkeypatch):
     catalog = build_catalog(events)
     handed = []
 
-    def spy(hidden, table, owners, targets):
+    def spy(hidden, table, owners, targets, closed):
+        assert closed is None
         handed.append((hidden.shape, owners.tolist(), targets.tolist()))
         return hidden.sum()
 

@@ -3,7 +3,7 @@
 from recolab.plots.architectures import costs, reach, scaling
 from recolab.plots.attention import attention_map, curves
 from recolab.plots.data import activity, basket_gap, drop_report, history_lengths, long_tail
-from recolab.plots.results import blend_curve, heatmap, leaderboard, lift, loss_curve, tradeoff, weights
+from recolab.plots.results import leaderboard, lift, loss_curve, weights
 from recolab.plots.style import MODEL_COLOURS, colour_of, house_style
 
 __all__ = [
@@ -11,12 +11,10 @@ __all__ = [
     "activity",
     "attention_map",
     "basket_gap",
-    "blend_curve",
     "colour_of",
     "costs",
     "curves",
     "drop_report",
-    "heatmap",
     "history_lengths",
     "house_style",
     "leaderboard",
@@ -25,6 +23,5 @@ __all__ = [
     "loss_curve",
     "reach",
     "scaling",
-    "tradeoff",
     "weights",
 ]
