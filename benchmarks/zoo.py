@@ -9,7 +9,6 @@ import json
 import multiprocessing
 import resource
 import sys
-import time
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -97,18 +96,21 @@ def search(ground: Ground, name: str, storage: Any) -> tuple[Knobs, int, float]:
 def judged(ground: Ground, name: str, knobs: Knobs, epochs: int, seed: int) -> pl.DataFrame:
     """Learn from all that is known with the chosen settings, and ask the test once: a row for each user, costs beside."""
     model = made(ZOO[name], knobs, epochs, seed)
-    started = time.perf_counter()
     model.fit(ground.known, ground.known_catalog)
     cost = {
-        "train_seconds": time.perf_counter() - started,
-        "epoch_seconds": float(np.median([line["seconds"] for line in model.log])),
-        "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
-        "encoder_parameters": sum(p.numel() for p in model.module.encoder.parameters()),
+        "peak memory, GB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "encoder parameters": sum(p.numel() for p in model.module.encoder.parameters()),
         "parameters": sum(p.numel() for p in model.module.parameters()),
     }
     model.name = name
     stamp = {"set": ground.name, "seed": seed, "settings": json.dumps(knobs), "epochs": epochs} | cost
     return judge([model], ground.test).with_columns(**{key: pl.lit(value) for key, value in stamp.items()})
+
+
+def epoch_seconds(ground: Ground, name: str, knobs: Knobs) -> float:
+    """Time three epochs on the machine as it is: all architectures in one go, so that their ratios can be trusted."""
+    model = made(ZOO[name], knobs, 3, SEEDS[0]).fit(ground.known, ground.known_catalog)
+    return float(np.median([line["seconds"] for line in model.log]))
 
 
 def alone(path: Path, *case: Any) -> pl.DataFrame:
@@ -143,9 +145,17 @@ def summed_up(cases: pl.DataFrame) -> pl.DataFrame:
         if name != AGAINST:
             against = compare(here, str(name), AGAINST, rng)
             row |= {key: against[key] for key in ("lift", "low", "high")}
-        costs = ("train_seconds", "epoch_seconds", "peak_gb", "encoder_parameters", "parameters", "epochs")
+        costs = (
+            "training, seconds",
+            "an epoch, seconds",
+            "peak memory, GB",
+            "encoder parameters",
+            "parameters",
+            "epochs",
+        )
         rows.append(row | {cost: one[cost].median() for cost in costs} | {"settings": one["settings"][0]})
-    return pl.DataFrame(rows, infer_schema_length=None)
+    training = pl.col("epochs") * pl.col("an epoch, seconds")
+    return pl.DataFrame(rows, infer_schema_length=None).with_columns(training.alias("training, seconds"))
 
 
 def main(places: list[str]) -> None:
@@ -166,7 +176,14 @@ def main(places: list[str]) -> None:
                 figure = {"benchmark": "zoo", "case": f"{place}, seed {seed}", "system": name}
                 figure |= {"value": round(cases[-1]["ndcg@10"].mean(), 4), "unit": "ndcg@10"}  # type: ignore[arg-type]
                 print(json.dumps(figure | {"peer": None, "ratio": None}), flush=True)
-    write_table("zoo", summed_up(pl.concat(cases)))
+    table, seconds = pl.concat(cases), []
+    for place in places:
+        ground = GROUNDS[place]()
+        here = table.filter(pl.col("set") == ground.name)
+        for (name, settings), _ in here.group_by("model", "settings", maintain_order=True):
+            taken = epoch_seconds(ground, name, json.loads(settings))
+            seconds.append({"set": ground.name, "model": name, "an epoch, seconds": taken})
+    write_table("zoo", summed_up(table.join(pl.DataFrame(seconds), on=["set", "model"])))
 
 
 if __name__ == "__main__":
