@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from recolab.histories import PAD, Catalog, Histories, pack
-from recolab.metrics import bootstrap_interval, hits_table, top_k
+from recolab.metrics import bootstrap_interval, hits_table, resampled_means, top_k
 from recolab.models import Recommender
 
 AT_ONCE = 256  # histories whose scores live in memory together
@@ -126,8 +126,8 @@ def compare(
     (who, a), (whom, b) = (_values(judged, model, metric) for model in (challenger, champion))
     if not who.equals(whom):
         raise ValueError(f"{challenger!r} and {champion!r} were not judged as often on the same users")
-    weights = rng.multinomial(len(a), np.full(len(a), 1 / len(a)), size=2000)
-    lifts = 100 * ((weights @ a) / np.maximum(weights @ b, 1e-12) - 1)
+    means = resampled_means(np.stack([a, b], 1), rng)
+    lifts = 100 * (means[:, 0] / np.maximum(means[:, 1], 1e-12) - 1)
     low, high = np.quantile(lifts, [0.025, 0.975])
     lift = 100 * (a.mean() / max(b.mean(), 1e-12) - 1)
     return {"lift": float(lift), "low": float(low), "high": float(high), "better": float((lifts > 0).mean())}

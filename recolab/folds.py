@@ -1,9 +1,10 @@
-"""The same question asked at several moments: learn the blend at one, choose at the next, report at the last."""
+"""The same question asked at several moments, of the shop or, where there is no clock, of each user's own history."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,8 +13,8 @@ import polars as pl
 from recolab.evaluation import Task, make_task
 from recolab.histories import Catalog, Histories, build_catalog, load_catalog, load_histories, pack
 from recolab.lab import write_atomically
-from recolab.schema import STOCK, TIME
-from recolab.split import SplitError, assert_no_leak, by_time
+from recolab.schema import PRICE, STOCK, TIME, USER
+from recolab.split import SplitError, assert_no_leak, by_time, leave_one_out
 
 MONTHS_FROM_DAYS = 180  # a log this long is cut at the first of a month
 FULL_MONTH_DAYS = 20  # the last month counts when it has run at least so long
@@ -80,6 +81,54 @@ def make_fold(
     return Fold(cut, catalog, pack(split.past, catalog, cut), split.future)
 
 
+@dataclass(frozen=True)
+class LeaveOneOut:
+    """The protocol of most published numbers: each user's last item is the test, the one before it the validation.
+
+    catalog: every item of the log    training: histories without the last two items, all that a model may be fitted on
+    validation: foresee the last but one from training; choose settings here
+    test: foresee the last, from training and the validation item, which enters nothing but these histories
+    """
+
+    catalog: Catalog
+    training: Histories
+    validation: Task
+    test: Task
+
+
+def leave_one_out_tasks(
+    events: pl.DataFrame, items: pl.DataFrame | None = None, *, allow_repeats: bool = False
+) -> LeaveOneOut:
+    """Pose the two questions of leave-one-out, for logs without a clock and for numbers beside published ones.
+
+    As published, every item of the log is ranked, those included that only a held-out event knows: no model can have
+    learned anything of them, and no count or price comes from held-out events, only that such an item exists.
+    As published, histories are masked (`allow_repeats=False`). A user of two events is asked only in the test, a user
+    of one never. Time runs in steps, each history's end being now: clock times are replaced by their order, so
+    half-lives are in steps. What others did later than a user's target is in the training: leave-one-out leaks the clock.
+    Raises SplitError where no user has three events, LeakError where a history holds a piece of its future.
+    """
+    if not events.schema[TIME].is_integer():
+        events = events.with_columns(pl.col(TIME).rank("dense").over(USER).cast(pl.Int64))
+    last = leave_one_out(events)
+    before = leave_one_out(last.past)
+    for split in (last, before):
+        assert_no_leak(split)
+    held_out = pl.concat([before.future, last.future])
+    if PRICE in events.columns:  # an item may be known to exist, but not what will be paid for it
+        held_out = held_out.with_columns(pl.lit(None, events.schema[PRICE]).alias(PRICE))
+    goods = None if items is None else items.drop(STOCK, strict=False)
+    catalog = build_catalog(pl.concat([before.past, held_out]), goods)
+    training, known = pack(before.past, catalog), pack(last.past, catalog)
+    ask = partial(make_task, catalog=catalog, allow_repeats=allow_repeats)
+    return LeaveOneOut(
+        catalog,
+        training,
+        validation=ask(training, before.future, name="leave-one-out validation"),
+        test=ask(known, last.future, name="leave-one-out test"),
+    )
+
+
 def fold_cuts(events: pl.DataFrame) -> list[datetime]:
     """Choose three moments at the end of a log: to learn, to check and to test; steps of a tenth where it is short.
 
@@ -93,10 +142,12 @@ def fold_cuts(events: pl.DataFrame) -> list[datetime]:
     first, last = events[TIME].min(), events[TIME].max()
     if not isinstance(first, datetime) or not isinstance(last, datetime) or first == last:
         raise SplitError(
-            f"the log runs from {first!s} to {last!s}: cuts in time need a log with clock times that goes on"
+            f"the log runs from {first!s} to {last!s}: cuts in time need a log with clock times that goes on; an order "
+            "without a clock is judged by leave_one_out_tasks"
         )
     if (last - first).days < MONTHS_FROM_DAYS:
-        return _with_events(events, [first + (last - first) * (1 - k / 10) for k in (3, 2, 1)])
+        tenths = (first + (last - first) * (1 - k / 10) for k in (3, 2, 1))
+        return _with_events(events, [cut.replace(microsecond=0) for cut in tenths])  # histories count whole seconds
     test = last.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     if (last - test).days < FULL_MONTH_DAYS:
         test = (test - timedelta(days=1)).replace(day=1)

@@ -2,39 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-ROWS = 512  # positions whose logits live in memory at once
+ROWS = 128  # positions whose logits live in a core's cache at once
+OUT_OF_REACH = -1e4  # a score whose softmax and sigmoid are exactly 0, and whose square is still a number
 
 LossName = Literal["softmax", "bce", "bpr_max", "top1_max"]
-CatalogLoss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]  # hidden, table, owners, targets -> scalar
 
 
-def full_cross_entropy(hidden: Tensor, table: Tensor, owners: Tensor, targets: Tensor) -> Tensor:
+class CatalogLoss(Protocol):
+    """A way to ask positions for their targets."""
+
+    def __call__(
+        self, hidden: Tensor, table: Tensor, owners: Tensor, targets: Tensor, closed: Tensor | None = None, /
+    ) -> Tensor:
+        """Compare the targets with other items: as in full_cross_entropy -> scalar."""
+
+
+def full_cross_entropy(
+    hidden: Tensor, table: Tensor, owners: Tensor, targets: Tensor, closed: Tensor | None = None
+) -> Tensor:
     """Ask each position for its targets among all items: mean over targets of log Σⱼ exp(h·eⱼ) - h·e_target.
 
     hidden: (P, D) positions    table: (N, D), row 0 = PAD    owners, targets: (M,), target m is asked of position owners[m]
-    ->  scalar; logits exist for ROWS positions at a time only, and are computed again for the gradient
+    closed: (P, C) rows that are no answer at a position (a list has them already), PAD where there are fewer
+    ->  scalar; logits exist for ROWS positions at a time, and the gradient is taken while they do
     """
-    asked = torch.bincount(owners, minlength=len(hidden)).to(hidden.dtype)
-    log_total = torch.cat([_recompute(_log_total, rows, table) for rows in torch.split(hidden, ROWS)])
-    return ((asked * log_total).sum() - _target_logits(hidden, table, owners, targets).sum()) / len(targets)
+    loss: Tensor = _FullCrossEntropy.apply(hidden, table, owners, targets, closed)  # type: ignore[no-untyped-call]
+    return loss
+
+
+class _FullCrossEntropy(torch.autograd.Function):
+    """Loss and gradient in one pass over blocks of rows: nothing of size positions x items is stored or computed twice."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: Tensor, table: Tensor, owners: Tensor, targets: Tensor, closed: Tensor | None
+    ) -> Tensor:
+        """Sum over blocks of positions; with p = softmax(h Eᵀ) and y the targets, dh = (p - y) E and dE = (p - y)ᵀ h."""
+        owners, order = owners.sort(stable=True)
+        targets, share = targets[order], 1 / len(targets)
+        asked = share * torch.bincount(owners, minlength=len(hidden)).to(hidden.dtype)[:, None]
+        loss = -share * _target_logits(hidden, table, owners, targets).sum()
+        to_hidden, to_table = torch.empty_like(hidden), torch.zeros_like(table)
+        starts = range(0, len(hidden), ROWS)
+        bounds = torch.searchsorted(owners, owners.new_tensor([*starts, len(hidden)])).tolist()
+        for start, first, last in zip(starts, bounds, bounds[1:], strict=False):
+            block = slice(start, start + ROWS)
+            rows, weight = hidden[block], asked[block]
+            errors = rows @ table.T  # (ROWS, N): logits, soon p, then p - y
+            errors[:, 0] = -torch.inf  # PAD is not an answer
+            if closed is not None:
+                errors.scatter_(1, closed[block], -torch.inf)
+            top = errors.amax(1, keepdim=True)
+            total = errors.sub_(top).exp_().sum(1, keepdim=True)
+            loss += (weight * (total.log() + top)).sum()
+            errors *= weight / total
+            mine = owners[first:last] - start, targets[first:last]
+            errors.index_put_(mine, errors.new_tensor(-share), accumulate=True)
+            to_hidden[block] = errors @ table
+            to_table.addmm_(errors.T, rows)
+        ctx.save_for_backward(to_hidden, to_table)
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+        """Hand on what the forward pass found."""
+        to_hidden, to_table = ctx.saved_tensors
+        return upstream[0] * to_hidden, upstream[0] * to_table, None, None, None
 
 
 def sampled_cross_entropy(
-    hidden: Tensor, table: Tensor, owners: Tensor, targets: Tensor, negatives: Tensor, log_expected: Tensor
+    hidden: Tensor,
+    table: Tensor,
+    owners: Tensor,
+    targets: Tensor,
+    negatives: Tensor,
+    log_expected: Tensor,
+    closed: Tensor | None = None,
 ) -> Tensor:
     """Ask each position for its targets among items sampled for the whole batch, corrected for how often each is drawn.
 
-    hidden, table, owners, targets: as above    negatives: (S,) rows    log_expected: (S,) log of the expected number
-    of draws of each (the log-q correction of Bengio & Senécal 2008)  ->  scalar
+    hidden, table, owners, targets, closed: as above    negatives: (S,) rows    log_expected: (S,) log of the expected
+    number of draws of each (the log-q correction of Bengio & Senécal 2008)  ->  scalar
     """
     drawn = hidden @ table[negatives].T - log_expected  # (P, S)
+    if closed is not None:
+        drawn = _shut(drawn, negatives, closed)
     wanted = _target_logits(hidden, table, owners, targets)  # (M,)
     log_others = drawn.logsumexp(1)[owners]
     return F.softplus(log_others - wanted).mean()
@@ -52,9 +110,9 @@ def bpr_max(wanted: Tensor, drawn: Tensor, penalty: float = 1.0) -> Tensor:
 
     wanted: (M,) scores of targets    drawn: (M, S) scores of drawn items  ->  scalar (Hidasi & Karatzoglou 2018, eq. 10)
     """
-    share = drawn.softmax(1)
-    above = (share * (wanted[:, None] - drawn).sigmoid()).sum(1)
-    return (penalty * (share * drawn**2).sum(1) - (above + 1e-24).log()).mean()
+    # In logarithms all the way: a target far below would else lose its gradient where the sigmoid is a flat 0.
+    log_above = (drawn.log_softmax(1) + F.logsigmoid(wanted[:, None] - drawn)).logsumexp(1)
+    return (penalty * (drawn.softmax(1) * drawn**2).sum(1) - log_above).mean()
 
 
 def top1_max(wanted: Tensor, drawn: Tensor) -> Tensor:
@@ -73,7 +131,8 @@ def catalog_loss(name: LossName, sold: Tensor, n_drawn: int) -> CatalogLoss:
     """Choose how targets are asked for: against the whole catalog (n_drawn = 0), or against items drawn for the batch.
 
     sold: (N,) events of each item, row 0 = PAD; draws follow the square root of one more, between what sells and what
-    there is  ->  a function of hidden (P, D), table (N, D), owners (M,) and targets (M,) that gives a scalar
+    there is  ->  a function of hidden (P, D), table (N, D), owners (M,) and targets (M,) that gives a scalar; softmax heeds
+    `closed` too, the pairwise losses do not
     Raises ValueError for a pairwise loss without draws, and for a name that is none of LossName.
     """
     if name != "softmax" and (name not in _PAIRWISE or not n_drawn):
@@ -84,12 +143,13 @@ def catalog_loss(name: LossName, sold: Tensor, n_drawn: int) -> CatalogLoss:
     chance[0] = 0  # PAD is never drawn
     chance = chance / chance.sum()
 
-    def sampled(hidden: Tensor, table: Tensor, owners: Tensor, targets: Tensor) -> Tensor:
+    def sampled(hidden: Tensor, table: Tensor, owners: Tensor, targets: Tensor, closed: Tensor | None = None) -> Tensor:
         drawn = torch.multinomial(chance, n_drawn, replacement=True)
         if name == "softmax":
             log_expected = (chance[drawn] * n_drawn).log().float()
-            return sampled_cross_entropy(hidden, table, owners, targets, drawn, log_expected)
-        scores = (hidden @ table[drawn].T)[owners]
+            return sampled_cross_entropy(hidden, table, owners, targets, drawn, log_expected, closed)
+        # A target drawn as its own negative would be pushed under itself: it stands out of reach instead.
+        scores = (hidden @ table[drawn].T)[owners].masked_fill(targets[:, None] == drawn, OUT_OF_REACH)
         return _PAIRWISE[name](_target_logits(hidden, table, owners, targets), scores)
 
     return sampled if n_drawn else full_cross_entropy
@@ -99,12 +159,13 @@ def _target_logits(hidden: Tensor, table: Tensor, owners: Tensor, targets: Tenso
     return (hidden[owners] * table[targets]).sum(-1)
 
 
-def _log_total(rows: Tensor, table: Tensor) -> Tensor:
-    return (rows @ table[1:].T).logsumexp(1)  # PAD is not an answer
-
-
-def _recompute(step: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
-    from torch.utils.checkpoint import checkpoint  # noqa: PLC0415  (its import is slow, and only training pays it)
-
-    result: Tensor = checkpoint(step, *inputs, use_reentrant=False)
-    return result
+def _shut(drawn: Tensor, negatives: Tensor, closed: Tensor) -> Tensor:
+    """Put at -inf the draws that are closed at a position: drawn (P, S), negatives (S,), closed (P, C) -> (P, S)."""
+    # Sorted, the draws of one item lie side by side: two look-ups find them, a fifth of the cost of a (P, N) table.
+    ordered, place = negatives.sort()
+    first, last = torch.searchsorted(ordered, closed), torch.searchsorted(ordered, closed, right=True)
+    times = (last - first).flatten()
+    nth = torch.arange(int(times.sum())) - (times.cumsum(0) - times).repeat_interleave(times)
+    columns = place[first.flatten().repeat_interleave(times) + nth]
+    rows = torch.arange(closed.numel()).repeat_interleave(times) // closed.size(1)
+    return drawn.index_put((rows, columns), drawn.new_tensor(-torch.inf))

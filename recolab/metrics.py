@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 Floats = NDArray[np.float32]
+RESAMPLED_AT_ONCE = 10_000_000  # draws held in memory by the bootstrap
+_FEW_WANTED = 4  # items a history: so many are counted sooner than a top-k is found
 
 
 def top_k(scores: Floats, k: int) -> NDArray[np.int64]:
@@ -32,12 +34,18 @@ def ranks_within(scores: Floats, wanted: sparse.csr_matrix, k: int) -> NDArray[n
     owners = np.repeat(np.arange(len(scores)), np.diff(wanted.indptr))
     own = scores[owners, wanted.indices]
     k = min(k, scores.shape[1])
-    gate = _best(scores, k)[0][:, -1]  # the k-th best score of each history
+    near = np.flatnonzero(np.isfinite(own))
+    if len(own) > _FEW_WANTED * len(scores):
+        gate = _best(scores, k)[0][:, -1]  # the k-th best score of each history
+        near = near[own[near] >= gate[owners[near]]]
+    else:
+        _refuse_nan(scores.max(1))
     ranks = np.full(len(own), np.inf)
-    near = np.flatnonzero((own >= gate[owners]) & np.isfinite(own))
     for m in near:
         row = scores[owners[m]]
-        ranks[m] = np.count_nonzero(row > own[m]) + (np.count_nonzero(row == own[m]) + 1) / 2
+        better = np.count_nonzero(row > own[m])
+        if better < k:
+            ranks[m] = better + (np.count_nonzero(row == own[m]) + 1) / 2
     ranks[ranks > k] = np.inf
     return ranks
 
@@ -69,9 +77,14 @@ def hits_table(scores: Floats, wanted: sparse.csr_matrix, k: int) -> dict[str, N
 def _best(scores: Floats, k: int) -> tuple[Floats, NDArray[np.int64]]:
     """Find the k largest scores of each row and where they stand; torch's top-k is ten times numpy's partition."""
     values, rows = (found.numpy() for found in torch.from_numpy(scores).topk(min(k, scores.shape[1])))
-    if lost := np.isnan(values[:, :1]).sum():  # to torch, NaN is the largest of all
-        raise FloatingPointError(f"{lost} of {len(scores)} histories have a score that is not a number")
+    _refuse_nan(values[:, :1])  # to torch, NaN is the largest of all
     return values, rows
+
+
+def _refuse_nan(largest: Floats) -> None:
+    """Raise FloatingPointError if the largest score of a history is NaN, as it is where any of its scores is."""
+    if lost := np.isnan(largest).sum():
+        raise FloatingPointError(f"{lost} of {len(largest)} histories have a score that is not a number")
 
 
 def coverage(lists: NDArray[np.int64], n_items: int) -> float:
@@ -89,7 +102,15 @@ def bootstrap_interval(
     values: NDArray[np.float64], rng: np.random.Generator, level: float = 0.95, rounds: int = 2000
 ) -> tuple[float, float]:
     """Bound the mean by resampling histories: (B,) -> the two ends of the percentile interval (Efron 1979)."""
-    weights = rng.multinomial(len(values), np.full(len(values), 1 / len(values)), size=rounds)
-    means = weights @ values / len(values)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(resampled_means(values, rng, rounds), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def resampled_means(values: NDArray[np.float64], rng: np.random.Generator, rounds: int = 2000) -> NDArray[np.float64]:
+    """Average over histories drawn anew with return, the same draw for all columns: (B,) or (B, M) -> (rounds,) or (rounds, M)."""
+    n, means = len(values), []
+    at_once = max(RESAMPLED_AT_ONCE // n, 1)
+    for start in range(0, rounds, at_once):
+        size = min(at_once, rounds - start)
+        means.append(rng.multinomial(n, np.full(n, 1 / n), size=size) @ values / n)
+    return np.concatenate(means)

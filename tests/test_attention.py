@@ -1,4 +1,4 @@
-"""recolab.attention: who reads whom, checked by hand and against PyTorch's own attention and encoder layer."""
+"""recolab.attention: who reads whom, checked by hand and against PyTorch's own attention, encoder and decoder layers."""
 
 import math
 
@@ -6,7 +6,20 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from recolab.attention import Block, RelativePosition, SelfAttention, attend, visible_history
+from recolab.attention import (
+    Block,
+    CrossAttention,
+    DecoderBlock,
+    RelativePosition,
+    RotaryPosition,
+    SelfAttention,
+    attend,
+    visible_history,
+    visible_others,
+)
+from recolab.attention.blocks import SwiGlu
+
+KINDS = ("gelu", "swiglu")
 
 
 def history_of(*lengths):
@@ -86,11 +99,10 @@ def test_a_width_that_heads_cannot_share_is_refused():
         SelfAttention(6, 4, 0.0)
 
 
-def test_a_block_agrees_with_pytorch_s_encoder_layer_weight_for_weight():
-    torch.manual_seed(0)
-    ours = Block(8, 2, 0.0).double().eval()
+def torch_layer(ours, norm_first):
+    """PyTorch's own encoder layer of width 8 and 2 heads, with the weights of our block."""
     theirs = torch.nn.TransformerEncoderLayer(
-        8, 2, 32, dropout=0.0, activation="gelu", batch_first=True, norm_first=True, dtype=torch.float64
+        8, 2, 32, dropout=0.0, activation="gelu", batch_first=True, norm_first=norm_first, dtype=torch.float64
     ).eval()
     with torch.no_grad():
         theirs.self_attn.in_proj_weight.copy_(ours.attention.project.weight)
@@ -100,6 +112,13 @@ def test_a_block_agrees_with_pytorch_s_encoder_layer_weight_for_weight():
         theirs.norm2.load_state_dict(ours.norm_think.state_dict())
         theirs.linear1.load_state_dict(ours.think[0].state_dict())
         theirs.linear2.load_state_dict(ours.think[2].state_dict())
+    return theirs
+
+
+def test_a_block_agrees_with_pytorch_s_encoder_layer_weight_for_weight():
+    torch.manual_seed(0)
+    ours = Block(8, 2, 0.0).double().eval()
+    theirs = torch_layer(ours, norm_first=True)
     x = torch.randn(3, 5, 8, dtype=torch.float64)
     mask = torch.full((5, 5), -torch.inf, dtype=torch.float64).triu(1)
     torch.testing.assert_close(ours(x, mask), theirs(x, src_mask=mask))
@@ -127,3 +146,111 @@ def test_dropout_acts_in_training_only():
     assert not torch.equal(block(x, bias), block(x, bias))
     block.eval()
     assert torch.equal(block(x, bias), block(x, bias))
+
+
+def test_a_post_norm_block_agrees_with_pytorch_s_encoder_layer_weight_for_weight():
+    torch.manual_seed(0)
+    ours = Block(8, 2, 0.0, norm="post").double().eval()
+    for norm in (ours.norm_read, ours.norm_think):  # else both do the same, and may change places
+        torch.nn.init.normal_(norm.weight)
+    theirs = torch_layer(ours, norm_first=False)
+    x = torch.randn(3, 5, 8, dtype=torch.float64)
+    mask = torch.full((5, 5), -torch.inf, dtype=torch.float64).triu(1)
+    torch.testing.assert_close(ours(x, mask), theirs(x, src_mask=mask))
+
+
+def test_half_of_a_swiglu_decides_how_much_of_the_other_half_passes_by_hand():
+    # Width 8 · 1 // 3 = 2. At x = 2 the gates are 2 and -2, the ups 6 and 2; silu(a) = a / (1 + e⁻ᵃ).
+    layer = SwiGlu(1)
+    with torch.no_grad():
+        for part, weights in ((layer.gate, [[1.0], [-1.0]]), (layer.up, [[3.0], [1.0]]), (layer.down, [[1.0, 10.0]])):
+            part.weight.copy_(torch.tensor(weights))
+            part.bias.zero_()
+    expected = 2 / (1 + math.exp(-2)) * 6 + 10 * (-2 / (1 + math.exp(2)) * 2)
+    assert layer(torch.tensor([2.0])).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_swiglu_has_about_as_many_weights_as_the_plain_layer():
+    plain, gated = (sum(p.numel() for p in Block(96, 2, 0.0, feed_forward=kind).think.parameters()) for kind in KINDS)
+    assert gated == pytest.approx(plain, rel=0.01)
+
+
+@pytest.mark.parametrize("norm", ["pre", "post"])
+def test_a_gate_that_is_open_changes_nothing_and_one_that_is_shut_adds_nothing(norm):
+    torch.manual_seed(0)
+    gated, plain = Block(8, 2, 0.0, norm, gated=True), Block(8, 2, 0.0, norm)
+    plain.load_state_dict({name: part for name, part in gated.state_dict().items() if "gates" not in name})
+    x, bias = torch.randn(2, 4, 8), torch.zeros(1, 1, 4, 4)
+    with torch.no_grad():
+        for gate in gated.gates:
+            gate.weight.zero_()
+            gate.bias.fill_(40)
+        torch.testing.assert_close(gated(x, bias), plain(x, bias))
+        for gate in gated.gates:
+            gate.bias.fill_(-200)
+    shut = x if norm == "pre" else F.layer_norm(F.layer_norm(x, (8,)), (8,))
+    torch.testing.assert_close(gated(x, bias), shut)
+
+
+def test_the_gates_read_what_is_known_each_its_own_step():
+    torch.manual_seed(0)
+    block, x, bias = (
+        Block(8, 2, 0.0, gated=True).double(),
+        torch.randn(2, 4, 8).double(),
+        torch.zeros(1, 1, 4, 4).double(),
+    )
+    read = x + block.gates[0](x).sigmoid() * block.attention(block.norm_read(x), bias)
+    expected = read + block.gates[1](read).sigmoid() * block.think(block.norm_think(read))
+    torch.testing.assert_close(block(x, bias), expected)
+
+
+def test_a_block_hands_its_turn_to_its_heads():
+    torch.manual_seed(0)
+    turned = Block(8, 2, 0.0, turn=RotaryPosition(4)).double()
+    x, bias = torch.randn(1, 5, 8).double(), torch.zeros(1, 1, 5, 5).double()
+    query, key, value = turned.attention.project(turned.norm_read(x)).view(1, 5, 3, 2, 4).permute(2, 0, 3, 1, 4)
+    turn = RotaryPosition(4)
+    mixed, _ = attend(turn(query), turn(key), value, torch.ones(5, 5, dtype=torch.bool))
+    read = x + turned.attention.join(mixed.transpose(1, 2).flatten(2))
+    torch.testing.assert_close(turned(x, bias), read + turned.think(turned.norm_think(read)))
+
+
+@pytest.mark.parametrize("n_heads", [1, 2, 4])
+def test_what_a_writer_reads_is_attention_as_the_formula_says(n_heads):
+    torch.manual_seed(5)
+    cross = CrossAttention(8, n_heads, dropout=0.0).double().eval()
+    x, memory = torch.randn(2, 3, 8, dtype=torch.float64), torch.randn(2, 5, 8, dtype=torch.float64)
+    visible = visible_others(history_of(5, 2), 3)
+    heads = (part.unflatten(2, (n_heads, -1)).transpose(1, 2) for part in cross.answer(memory).chunk(2, -1))
+    query = cross.ask(x).unflatten(2, (n_heads, -1)).transpose(1, 2)
+    mixed, weights = attend(query, *heads, visible[:, None])
+    torch.testing.assert_close(cross(x, memory, bias_of(visible)), cross.join(mixed.transpose(1, 2).flatten(2)))
+    assert weights[1, :, :, :3].abs().max() == 0  # padding of the memory
+
+
+def test_a_decoder_block_agrees_with_pytorch_s_decoder_layer_weight_for_weight():
+    torch.manual_seed(6)
+    ours = DecoderBlock(8, 2, 0.0).double().eval()
+    theirs = torch.nn.TransformerDecoderLayer(
+        8, 2, 32, dropout=0.0, activation="gelu", batch_first=True, norm_first=True, dtype=torch.float64
+    ).eval()
+    with torch.no_grad():
+        for norm in (ours.norm_write, ours.norm_read, ours.norm_think):  # or the order of the norms would not show
+            torch.nn.init.normal_(norm.weight)
+            torch.nn.init.normal_(norm.bias)
+        theirs.self_attn.in_proj_weight.copy_(ours.attention.project.weight)
+        theirs.self_attn.in_proj_bias.copy_(ours.attention.project.bias)
+        theirs.self_attn.out_proj.load_state_dict(ours.attention.join.state_dict())
+        theirs.multihead_attn.in_proj_weight.copy_(torch.cat([ours.cross.ask.weight, ours.cross.answer.weight]))
+        theirs.multihead_attn.in_proj_bias.copy_(torch.cat([ours.cross.ask.bias, ours.cross.answer.bias]))
+        theirs.multihead_attn.out_proj.load_state_dict(ours.cross.join.state_dict())
+        theirs.norm1.load_state_dict(ours.norm_write.state_dict())
+        theirs.norm2.load_state_dict(ours.norm_read.state_dict())
+        theirs.norm3.load_state_dict(ours.norm_think.state_dict())
+        theirs.linear1.load_state_dict(ours.think[0].state_dict())
+        theirs.linear2.load_state_dict(ours.think[2].state_dict())
+    x, memory = torch.randn(3, 4, 8, dtype=torch.float64), torch.randn(3, 6, 8, dtype=torch.float64)
+    is_visit, past = history_of(6, 2, 1), torch.ones(4, 4, dtype=torch.bool).tril()
+    mine = ours(x, memory, bias_of(past[None]), bias_of(visible_others(is_visit, 4)))
+    its = theirs(x, memory, tgt_mask=~past, memory_key_padding_mask=~is_visit)
+    torch.testing.assert_close(mine, its)

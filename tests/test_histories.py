@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -227,15 +228,16 @@ def test_times_are_seconds_whatever_their_unit(unit):
     assert pack(events, build_catalog(events)).times.tolist() == [MIDNIGHT + 3 * 86_400]
 
 
-def test_positions_stay_positions_and_age_in_steps():
+def test_positions_stay_positions_and_age_in_steps_from_the_end_of_their_own_history():
     events = log(("a", 1, 0), ("a", 2, 0), ("b", 1, 0)).with_columns(pl.Series(TIME, [5, 2, 3]))
     histories = pack(events, build_catalog(events))
     assert histories.ordinal
     assert histories.times.tolist() == [2, 5, 3]
-    assert histories.ages.tolist() == [3, 0, 2]
-    assert histories.weights(half_life_days=1).tolist() == [5 / 8, 5, 5 / 4]
-    for nine in (9, np.int64(9)):
-        assert pack(events, build_catalog(events), as_of=nine).ages.tolist() == [7, 4, 6]
+    assert histories.ages.tolist() == [3, 0, 0]  # b's third step is not older than a's fifth
+    assert histories.weights(half_life_days=1).tolist() == [5 / 8, 5, 5]
+    assert histories.ages_of(np.array([2, 0])).tolist() == [0, 3]
+    empty_between = replace(histories, users=["a", "nobody", "b"], offsets=np.array([0, 2, 2, 3]))
+    assert empty_between.ages.tolist() == [3, 0, 0]
 
 
 events_of_anyone = st.lists(

@@ -6,7 +6,15 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from recolab.losses import ROWS, full_cross_entropy, sampled_cross_entropy
+from recolab.losses import (
+    ROWS,
+    binary_cross_entropy,
+    bpr_max,
+    catalog_loss,
+    full_cross_entropy,
+    sampled_cross_entropy,
+    top1_max,
+)
 
 
 def problem(n_positions=7, n_items=11, dim=4, n_targets=13, seed=0):
@@ -95,3 +103,155 @@ def test_the_sampled_loss_over_many_items_nears_the_full_one():
     assert loss == pytest.approx(full, rel=1e-3)
     uncorrected = sampled_cross_entropy(*inputs, torch.arange(1, 301), torch.zeros(300)).item()
     assert abs(uncorrected - full) > 1
+
+
+# Pairwise losses
+
+
+def scores(n_targets=6, n_drawn=4, scale=2.0, seed=5):
+    rng = torch.Generator().manual_seed(seed)
+    wanted = scale * torch.randn(n_targets, generator=rng, dtype=torch.float64)
+    drawn = scale * torch.randn(n_targets, n_drawn, generator=rng, dtype=torch.float64)
+    return wanted.requires_grad_(), drawn.requires_grad_()
+
+
+def sigmoid(x):
+    return 1 / (1 + math.exp(-x))
+
+
+def test_binary_cross_entropy_by_hand():
+    # Each target has one drawn item of its own, in turn: the first of the first, the second of the second, the first again.
+    wanted, drawn = torch.tensor([0.0, 1.0, 2.0]), torch.tensor([[3.0, 9.0], [9.0, -1.0], [0.0, 9.0]])
+    yes = [math.log(sigmoid(0)), math.log(sigmoid(1)), math.log(sigmoid(2))]
+    no = [math.log(1 - sigmoid(3)), math.log(1 - sigmoid(-1)), math.log(1 - sigmoid(0))]
+    assert binary_cross_entropy(wanted, drawn).item() == pytest.approx(-sum(yes + no) / 3, rel=1e-5)
+
+
+def test_binary_cross_entropy_is_pytorch_s_on_both_halves():
+    wanted, drawn = scores()
+    one = torch.stack([drawn[m, m % 4] for m in range(6)])
+    ask = F.binary_cross_entropy_with_logits
+    torch.testing.assert_close(
+        binary_cross_entropy(wanted, drawn), ask(wanted, torch.ones(6).double()) + ask(one, torch.zeros(6).double())
+    )
+
+
+def test_bpr_max_by_hand_on_two_drawn_items():
+    # Scores 0 and ln 3 share 1/4 and 3/4; the target stands at ln 3: above is σ(ln 3) / 4 + 3 σ(0) / 4 = 3/16 + 3/8.
+    wanted, drawn = torch.tensor([math.log(3)]), torch.tensor([[0.0, math.log(3)]])
+    assert bpr_max(wanted, drawn, penalty=0).item() == pytest.approx(-math.log(9 / 16), rel=1e-5)
+    expected = -math.log(9 / 16) + 2 * 3 / 4 * math.log(3) ** 2
+    assert bpr_max(wanted, drawn, penalty=2).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_top1_max_by_hand_on_two_drawn_items():
+    wanted, drawn = torch.tensor([math.log(3)]), torch.tensor([[0.0, math.log(3)]])
+    expected = (1 / 4 + 1 / 2) / 4 + 3 * (1 / 2 + sigmoid(math.log(3) ** 2)) / 4
+    assert top1_max(wanted, drawn).item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", [bpr_max, top1_max])
+def test_a_loss_of_maxima_is_the_loop_that_the_paper_prints(loss):
+    wanted, drawn = scores()
+    total = 0.0
+    for w, row in zip(wanted.tolist(), drawn.tolist(), strict=True):
+        share = [math.exp(d) / sum(math.exp(e) for e in row) for d in row]
+        pairs = list(zip(share, row, strict=True))
+        if loss is bpr_max:
+            total += -math.log(sum(s * sigmoid(w - d) for s, d in pairs)) + sum(s * d**2 for s, d in pairs)
+        else:
+            total += sum(s * (sigmoid(d - w) + sigmoid(d**2)) for s, d in pairs)
+    assert loss(wanted, drawn).item() == pytest.approx(total / 6, rel=1e-12)
+
+
+@pytest.mark.parametrize("loss", [binary_cross_entropy, bpr_max, top1_max])
+def test_to_lift_the_target_is_to_lower_a_pairwise_loss(loss):
+    wanted, drawn = scores()
+    (gradient,) = torch.autograd.grad(loss(wanted, drawn), wanted)
+    assert (gradient < 0).all()
+
+
+def test_bpr_max_still_lifts_a_target_that_stands_far_below():
+    wanted, drawn = torch.tensor([-60.0], requires_grad=True), torch.tensor([[60.0, 59.0]])
+    loss = bpr_max(wanted, drawn, penalty=0)
+    (gradient,) = torch.autograd.grad(loss, wanted)
+    assert loss.item() == pytest.approx(120, abs=1)
+    assert gradient.item() == pytest.approx(-1, abs=1e-4)
+
+
+# The choice
+
+
+def test_without_draws_the_choice_is_the_full_softmax():
+    assert catalog_loss("softmax", torch.ones(11), 0) is full_cross_entropy
+
+
+@pytest.mark.parametrize(("name", "n_drawn"), [("hinge", 5), ("hinge", 0), ("bce", 0), ("bpr_max", 0), ("top1_max", 0)])
+def test_an_unknown_loss_and_a_pairwise_one_without_draws_are_refused(name, n_drawn):
+    with pytest.raises(ValueError, match=rf"loss '{name}' with {n_drawn} negatives: use softmax, or .*bpr_max"):
+        catalog_loss(name, torch.ones(11), n_drawn)
+
+
+@pytest.mark.parametrize("name", ["softmax", "bce", "bpr_max", "top1_max"])
+def test_pad_is_never_drawn_even_where_it_was_sold(name):
+    hidden, table, owners, targets = problem()
+    sold = torch.zeros(11)
+    sold[0] = 1e6
+    torch.manual_seed(0)
+    (gradient,) = torch.autograd.grad(catalog_loss(name, sold, 500)(hidden, table, owners, targets), table)
+    assert gradient[0].abs().max() == 0
+    assert gradient[1:].abs().amax(1).min() > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "loss"), [("bce", binary_cross_entropy), ("bpr_max", bpr_max), ("top1_max", top1_max)]
+)
+def test_a_pairwise_loss_scores_each_target_against_what_was_drawn_but_not_against_itself(name, loss, monkeypatch):
+    hidden, table, owners, targets = problem(n_targets=3)
+    others = [j for j in range(1, 11) if j not in targets]
+    monkeypatch.setattr(torch, "multinomial", lambda *_, **__: torch.tensor(others))
+    ours = catalog_loss(name, torch.ones(11), len(others))(hidden, table, owners, targets)
+    wanted, drawn = (hidden[owners] * table[targets]).sum(1), hidden[owners] @ table[others].T
+    torch.testing.assert_close(ours, loss(wanted, drawn))
+    if name != "bce":  # there a place in the row decides who is judged
+        one = problem(n_targets=1)
+        monkeypatch.setattr(torch, "multinomial", lambda *_, **__: torch.cat([torch.tensor(others), one[3]]))
+        with_itself = catalog_loss(name, torch.ones(11), 9)(*one)
+        monkeypatch.setattr(torch, "multinomial", lambda *_, **__: torch.tensor(others))
+        torch.testing.assert_close(with_itself, catalog_loss(name, torch.ones(11), 9)(*one))
+
+
+def closed_at(n_positions, n_items, seed=1):
+    """Up to three rows closed at each position, PAD where there are fewer."""
+    return torch.randint(0, n_items, (n_positions, 3), generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("n_positions", [7, 2 * ROWS + 3])
+def test_what_is_closed_at_a_position_is_no_answer_there_in_value_and_gradient(n_positions):
+    hidden, table, owners, targets = problem(n_positions)
+    closed = closed_at(n_positions, len(table))
+    for m, target in enumerate(targets):  # what is asked for is open
+        closed[owners[m], closed[owners[m]] == target] = 0
+    logits = hidden @ table.T
+    is_closed = torch.zeros(logits.shape, dtype=torch.bool).scatter(1, closed, True)
+    is_closed[:, 0] = True
+    theirs = F.cross_entropy(logits.masked_fill(is_closed, -torch.inf)[owners], targets)
+    ours = full_cross_entropy(hidden, table, owners, targets, closed)
+    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=0)
+    gradients = (torch.autograd.grad(loss, (hidden, table)) for loss in (ours, theirs))
+    for mine, its in zip(*gradients, strict=True):
+        torch.testing.assert_close(mine, its, rtol=1e-9, atol=1e-15)
+
+
+def test_a_closed_item_that_was_drawn_several_times_counts_nowhere():
+    hidden, table, owners, targets = problem()
+    drawn = torch.tensor([4, 9, 4, 2, 7, 4])
+    closed = torch.tensor([[4, 2], [0, 0], [9, 0], [4, 0], [8, 0], [7, 9], [0, 4]])
+    zero = torch.zeros(len(drawn), dtype=torch.float64)
+    logits = (hidden @ table[drawn].T).masked_fill((drawn[:, None] == closed[:, None]).any(2), -torch.inf)
+    beside = torch.cat([(hidden[owners] * table[targets]).sum(1, keepdim=True), logits[owners]], 1)
+    expected = F.cross_entropy(beside, torch.zeros(len(owners), dtype=torch.long))
+    ours = sampled_cross_entropy(hidden, table, owners, targets, drawn, zero, closed)
+    torch.testing.assert_close(ours, expected, rtol=1e-12, atol=0)
+    for mine, its in zip(*(torch.autograd.grad(x, (hidden, table)) for x in (ours, expected)), strict=True):
+        torch.testing.assert_close(mine, its, rtol=1e-9, atol=1e-15)

@@ -10,7 +10,8 @@ from hypothesis.extra import numpy as hnp
 from scipy import sparse
 from sklearn.metrics import ndcg_score
 
-from recolab.metrics import bootstrap_interval, coverage, hits_table, novelty, ranks_within, top_k
+from recolab import metrics
+from recolab.metrics import bootstrap_interval, coverage, hits_table, novelty, ranks_within, resampled_means, top_k
 
 LOG3 = math.log2(3)
 
@@ -67,6 +68,22 @@ def test_equal_scores_share_their_mean_rank():
     assert table["ndcg@3"] == pytest.approx([1 / 2])
     assert table["mrr@3"] == pytest.approx([1 / 3])
     assert ranks_within(scores, wanted_from([3], n=6), k=2).tolist() == [np.inf]
+
+
+@pytest.mark.parametrize("k", [1, 3, 10, 99])
+def test_ranks_are_the_same_whether_all_are_counted_or_only_those_in_reach(monkeypatch, k):
+    rng = np.random.default_rng(k)
+    scores = rng.integers(0, 12, (20, 40)).astype(np.float32)  # full of ties
+    scores[rng.random(scores.shape) < 0.2] = -np.inf
+    wanted = wanted_from(*(rng.choice(40, 5, replace=False) for _ in range(20)), n=40)
+    ranks = []
+    for few in (0, 99):
+        monkeypatch.setattr("recolab.metrics._FEW_WANTED", few)
+        ranks.append(ranks_within(scores, wanted, k))
+        with pytest.raises(FloatingPointError, match="1 of 20 histories have a score that is not a number"):
+            ranks_within(np.where(np.arange(20)[:, None] == 7, np.float32(np.nan), scores), wanted, k)
+    np.testing.assert_array_equal(*ranks)
+    assert np.isfinite(ranks[0]).any()
 
 
 def test_what_is_barred_is_never_hit():
@@ -158,3 +175,13 @@ def test_a_bootstrap_interval_covers_the_truth_about_as_often_as_it_says():
 def test_a_bootstrap_repeats_with_its_seed():
     values = np.arange(10.0)
     assert bootstrap_interval(values, np.random.default_rng(3)) == bootstrap_interval(values, np.random.default_rng(3))
+
+
+def test_a_bootstrap_of_many_histories_is_drawn_in_pieces_and_is_the_same(monkeypatch):
+    values = np.random.default_rng(0).random((50, 2))
+    whole = resampled_means(values, np.random.default_rng(1), rounds=101)
+    monkeypatch.setattr(metrics, "RESAMPLED_AT_ONCE", 7 * 50)
+    pieces = resampled_means(values, np.random.default_rng(1), rounds=101)
+    assert whole.shape == (101, 2)
+    np.testing.assert_allclose(pieces, whole, rtol=1e-12)
+    np.testing.assert_allclose(whole[:, 0], resampled_means(values[:, 0], np.random.default_rng(1), rounds=101))

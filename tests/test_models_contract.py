@@ -16,18 +16,16 @@ import pytest
 from recolab.evaluation import recommend
 from recolab.histories import PAD, build_catalog, pack
 from recolab.models.lineup import BASELINES, SPACES, baselines, hybrid_members
-from recolab.models.transformer import Transformer, TransformerConfig
 from recolab.schema import ITEM, TIME, USER
-from recolab.training import TrainConfig
+from tests.networks import SEQUENTIAL
 from tests.worlds import carousel, log
 
-TINY = TransformerConfig(dim=16, n_heads=2, n_blocks=1, max_len=8, dropout=0.0, negatives=0, batch_positions=128)
-NAMES = [*BASELINES, "Transformer"]
+NAMES = [*BASELINES, *SEQUENTIAL]
 
 
 def make(name):
-    if name == "Transformer":
-        return Transformer(TINY, TrainConfig(epochs=12, learning_rate=1e-2, progress=False))
+    if name in SEQUENTIAL:
+        return SEQUENTIAL[name]()
     return next(model for model in baselines() if model.name == name)
 
 
@@ -130,7 +128,7 @@ def test_an_item_that_is_in_the_catalog_and_in_no_history_does_no_harm(name, wor
     assert scores.shape[1] == 10
 
 
-@pytest.mark.parametrize("name", ["Transformer", "Transitions"])
+@pytest.mark.parametrize("name", [*SEQUENTIAL, "Transitions"])
 def test_a_model_of_sequences_learns_the_carousel(name):
     histories, catalog, _ = carousel(length=6)
     scores = make(name).fit(histories, catalog).score(histories)
@@ -141,9 +139,10 @@ def test_a_model_of_sequences_learns_the_carousel(name):
     assert (scores.argmax(1) == following).all()
 
 
-def test_the_transformer_needs_no_help_to_find_the_next_of_all_items():
+@pytest.mark.parametrize("name", SEQUENTIAL)
+def test_a_network_needs_no_help_to_find_the_next_of_all_items(name):
     histories, catalog, _ = carousel()
-    scores = make("Transformer").fit(histories, catalog).score(histories)
+    scores = make(name).fit(histories, catalog).score(histories)
     last = histories.items[histories.offsets[1:] - 1]
     assert (scores.argmax(1) == np.where(last == len(catalog) - 1, 1, last + 1)).all()
 

@@ -299,6 +299,10 @@ def test_a_log_of_ones_own_is_tabular_absolute_and_a_run_of_its_own(tmp_path, mo
     ("arguments", "message"),
     [
         (["--events", "nowhere.csv"], "is not a file"),
+        (
+            ["--data", "amazon_beauty"],
+            "no clock, and the report cuts at one moment for everybody: judge it leave-one-out",
+        ),
         (["--data", "shops"], "DATA = shops is no source; there are complete_journey, shop"),
         (["--data", "tabular"], "needs the path of your log"),
         (["--events", "log.csv", "--data", "shop"], "leave DATA out"),

@@ -64,15 +64,18 @@ class RotaryPosition(nn.Module):
 
 
 class TimeBias(nn.Module):
-    """A learned preference of each head for how long ago it reads, in doubling steps (after HSTU, Zhai et al. 2024)."""
+    """A learned preference of each head for how long ago it reads, in doubling steps (after HSTU, Zhai et al. 2024).
+
+    The steps begin at 0, 1, 2, 4, 8, ... days, each half a day early: one who comes daily is never a minute too soon.
+    """
 
     def __init__(self, n_heads: int, n_steps: int = 12) -> None:
         super().__init__()
         self.bias = nn.Parameter(torch.zeros(n_heads, n_steps))
 
     def forward(self, ages: Tensor) -> Tensor:
-        """Lay the biases out: ages (B, T) in days -> (B, n_heads, T, T), steps at 0, 1, 2, 4, 8, ... days apart."""
+        """Lay the biases out: ages (B, T) in days -> (B, n_heads, T, T)."""
         apart = (ages[:, :, None] - ages[:, None, :]).abs()
-        step = (apart + 1).log2().ceil().long().clamp(max=self.bias.size(1) - 1)
+        step = (2 * apart + 1).log2().floor().long().clamp(max=self.bias.size(1) - 1)
         laid_out: Tensor = self.bias[:, step].transpose(0, 1)
         return laid_out

@@ -28,7 +28,7 @@ class Histories:
 
     users: (B,) raw ids    items: (E,) int32 catalog rows    offsets: (B + 1,) int64
     times: (E,) int64 seconds since 1970, or positions where `ordinal`    kinds: (E,) int8 index into KINDS
-    as_of: the moment, in the unit of times, at which the next list is asked for
+    as_of: the moment, in the unit of times, at which the next list is asked for (where ordinal: each history's own end)
     """
 
     users: list[Any]
@@ -54,12 +54,17 @@ class Histories:
 
     @property
     def ages(self) -> NDArray[np.float32]:
-        """How long before `as_of` each event was, in days (in steps where ordinal): (E,)."""
+        """How long before `as_of` each event was, in days; where ordinal, in steps before its history's end: (E,)."""
         return self.ages_of(slice(None))
 
     def ages_of(self, events: NDArray[np.int64] | slice) -> NDArray[np.float32]:
         """Ask the ages of some events only: (n,) places among the E -> (n,)."""
-        return ((self.as_of - self.times[events]) / (1 if self.ordinal else SECONDS_PER_DAY)).astype(np.float32)
+        if not self.ordinal:
+            return ((self.as_of - self.times[events]) / SECONDS_PER_DAY).astype(np.float32)
+        # Positions of two users do not compare: counted from the end of the longest, others would be long forgotten.
+        places = np.arange(len(self.times))[events]
+        ends = self.offsets[np.searchsorted(self.offsets, places, side="right")]
+        return (self.times[ends - 1] - self.times[places]).astype(np.float32)
 
     def take(self, which: NDArray[np.int64] | slice) -> Histories:
         """Pick histories by position, in that order: B' of the B, packed anew."""
@@ -73,7 +78,7 @@ class Histories:
         return replace(self, offsets=offsets, **self._events(events))
 
     def weights(self, half_life_days: float | None = None) -> NDArray[np.float32]:
-        """Weigh each event by its kind, halved every half_life_days before `as_of` (steps where ordinal): (E,)."""
+        """Weigh each event by its kind, halved every half_life_days of its age (steps where ordinal): (E,)."""
         weight = np.array([EVENT_WEIGHT[kind] for kind in KINDS], np.float32)[self.kinds]
         return weight if half_life_days is None else weight * np.exp2(-self.ages / np.float32(half_life_days))
 

@@ -31,7 +31,7 @@ SPACES: dict[str, dict[str, list[Any]]] = {
     "Item neighbours": {"half_life_days": [60, 15, 240], "k": [200, 50]},
     "Transitions": {"half_life_days": [30, 15, 60, 120], "damping": [0.3, 0.5, 0.7], "reach": [5, 3]},
     "User neighbours": {"half_life_days": [60, 30, 120, 240], "k": [100, 50, 200, 400]},
-    "EASE": {"l2": [500.0, 200.0, 1000.0, 2000.0], "half_life_days": [60, 120, 240]},
+    "EASE": {"l2": [350.0, 700.0, 200.0, 1000.0], "half_life_days": [60, 240, 120, None]},
     "SVD (Surprise)": {"n_factors": [16, 64], "epochs": [20, 10]},
     "Content": {"half_life_days": [30, 3, 10, 120], "words": ["tfidf", "count"]},
 }

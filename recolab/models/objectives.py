@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,15 +25,25 @@ from recolab.histories import (
 
 @dataclass(frozen=True)
 class Batch:
-    """Windows to read, and what is asked of them: target m of the visit owners[m], counted as the windows' cells are."""
+    """Windows to read, and what is asked of them: target m of the position owners[m].
+
+    Positions are the visits, counted as the windows' cells are, unless the network says otherwise.
+    closed: (P, C) rows that are no answer at a position, PAD where there are fewer
+    """
 
     windows: Rectangle
     owners: NDArray[np.int64]
     targets: NDArray[np.int64]
+    closed: NDArray[np.int64] | None = None
 
 
 class Objective(Protocol):
-    """How windows become questions."""
+    """How windows become questions.
+
+    n_blanks: visits that a question adds to a window; that many fewer are read, so that no place is met untrained
+    """
+
+    n_blanks: ClassVar[int]
 
     def batch(
         self, histories: Histories, visited: Visits, windows: NDArray[np.int64], rng: np.random.Generator
@@ -46,6 +56,8 @@ class Objective(Protocol):
 
 class NextVisit:
     """Foresee each visit from those before it: every position is trained (Kang & McAuley 2018)."""
+
+    n_blanks: ClassVar[int] = 0
 
     def batch(
         self,
@@ -70,6 +82,7 @@ class HiddenVisits:
     share: of the visits, hidden; a window in which none was drawn hides its newest, which is what serving asks
     """
 
+    n_blanks: ClassVar[int] = 1
     share: float
 
     def batch(

@@ -67,6 +67,11 @@ class SequenceNetwork(nn.Module):
         encoded: Tensor = self.norm_out(self.encoder(self.dropout(self.norm_in(x)), is_visit, ages))
         return encoded
 
+    def asked(self, batch: Batch) -> Tensor:
+        """Give the state of every position that may be asked for targets: (P, D), the visits of the windows."""
+        states: Tensor = self(batch.windows).flatten(0, 1)[torch.from_numpy(batch.windows.cells)]
+        return states
+
 
 class SequenceModel:
     """A sequence model as a recommender: packed histories in, scores of the catalog out.
@@ -88,6 +93,10 @@ class SequenceModel:
         """Make the part that reads a history, not trained yet."""
         raise NotImplementedError
 
+    def network(self, n_items: int) -> SequenceNetwork:
+        """Make the whole network, not trained yet."""
+        return SequenceNetwork(n_items, self.config, self.encoder)
+
     def objective(self) -> Objective:
         """Say what the model is asked while it learns."""
         return NextVisit()
@@ -104,7 +113,7 @@ class SequenceModel:
         validate: model -> score, for an early stop; without it all epochs run    checkpoint: where to resume from
         """
         torch.manual_seed(self.training.seed)
-        self.module = SequenceNetwork(len(catalog), self.config, self.encoder)
+        self.module = self.network(len(catalog))
         if self.config.warm_start:
             vectors = cooccurrence_vectors(histories, len(catalog), self.config.dim, self.training.seed)
             with torch.no_grad():
@@ -114,9 +123,11 @@ class SequenceModel:
         ask = catalog_loss(self.config.loss, torch.from_numpy(sold), self.config.negatives)
 
         def loss_of(batch: Batch) -> tuple[Tensor, int]:
-            hidden = self.module(batch.windows).flatten(0, 1)[torch.from_numpy(batch.windows.cells)]
-            owners, targets = torch.from_numpy(batch.owners), torch.from_numpy(batch.targets)
-            return ask(hidden, self.module.table.weight, owners, targets), len(targets)
+            asked, owners = np.unique(batch.owners, return_inverse=True)  # what is asked nothing meets no catalog
+            hidden = self.module.asked(batch)[torch.from_numpy(asked)]
+            closed = None if batch.closed is None else torch.from_numpy(batch.closed[asked])
+            targets = torch.from_numpy(batch.targets)
+            return ask(hidden, self.module.table.weight, torch.from_numpy(owners), targets, closed), len(targets)
 
         batches = Batches(histories, self.objective(), self.config.max_len, self.config.batch_positions)
         check = None if validate is None else (lambda: validate(self))
@@ -125,11 +136,11 @@ class SequenceModel:
 
     def score(self, histories: Histories) -> NDArray[np.float32]:
         """Score the catalog as what the next visit holds: B histories -> (B, N), PAD at -inf; no past, what sells most."""
-        visited = visits(histories)
-        windows = newest_window(visited, self.config.max_len)
+        visited, objective = visits(histories), self.objective()
+        windows = newest_window(visited, self.config.max_len - objective.n_blanks)
         lengths = windows[:, 1] - windows[:, 0]
         scores = np.tile(self._popularity, (len(histories), 1))
-        some, objective = np.flatnonzero(lengths > 0), self.objective()
+        some = np.flatnonzero(lengths > 0)
         self.module.eval()
         with torch.inference_mode():
             for chosen in bucketed_batches(lengths[some], self.config.batch_positions):
@@ -156,7 +167,7 @@ class SequenceModel:
         settings = json.loads(note["settings"])
         model = cls(cls.Config(**settings["config"]), TrainConfig(**settings["training"]), settings["name"])
         model._popularity = weights.pop("popularity").numpy()
-        model.module = SequenceNetwork(len(model._popularity), model.config, model.encoder)
+        model.module = model.network(len(model._popularity))
         model.module.load_state_dict(weights)
         model.module.eval()
         return model

@@ -43,11 +43,10 @@ class TransformerEncoder(nn.Module):
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         both_ways = config.hidden_share > 0
-        longest = config.max_len + both_ways  # a reader of both ways is asked at a blank after the newest visit
         self.visible = visible_all if both_ways else visible_history
-        self.absolute = AbsolutePosition(config.dim, longest) if config.positions == "absolute" else None
+        self.absolute = AbsolutePosition(config.dim, config.max_len) if config.positions == "absolute" else None
         self.relative = (
-            RelativePosition(config.n_heads, longest, ahead=longest * both_ways)
+            RelativePosition(config.n_heads, config.max_len, ahead=config.max_len * both_ways)
             if config.positions == "relative"
             else None
         )

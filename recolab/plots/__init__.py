@@ -1,5 +1,6 @@
 """One function for each kind of figure: a table comes in, axes go out, the title states the finding."""
 
+from recolab.plots.architectures import costs, reach, scaling
 from recolab.plots.attention import attention_map, curves
 from recolab.plots.data import activity, basket_gap, drop_report, history_lengths, long_tail
 from recolab.plots.results import blend_curve, heatmap, leaderboard, lift, loss_curve, tradeoff, weights
@@ -12,6 +13,7 @@ __all__ = [
     "basket_gap",
     "blend_curve",
     "colour_of",
+    "costs",
     "curves",
     "drop_report",
     "heatmap",
@@ -21,6 +23,8 @@ __all__ = [
     "lift",
     "long_tail",
     "loss_curve",
+    "reach",
+    "scaling",
     "tradeoff",
     "weights",
 ]

@@ -11,7 +11,7 @@ import nbformat
 import yaml
 
 from recolab.lab import DEFAULT_RUN, RESERVED_RUNS
-from recolab.sources import SOURCES
+from recolab.sources import ORDINAL_SOURCES, SOURCES
 
 EVERY = "all"  # the key of a parameter file whose values go to every notebook
 
@@ -44,10 +44,15 @@ def shared_parameters(data: str | None, events: Path | None, run: str | None) ->
     """Settle the three words that all notebooks share; a log of one's own is read as `tabular` and has its own run.
 
     data: a source's name    events: the log's path    run: the artefact folder's name, else the source's or the log's
-    Raises ValueError for an unknown source, for a log that is not there, for one given to another source, and for tabular without one.
+    Raises ValueError for an unknown source, for one without a clock, for a log that is not there, for one given to another source, and for tabular without one.
     """
     if data is not None and data not in SOURCES:
         raise ValueError(f"DATA = {data} is no source; there are {', '.join(SOURCES)}")
+    if data in ORDINAL_SOURCES:
+        raise ValueError(
+            f"DATA = {data} knows the order of each user's events but no clock, and the report cuts at one moment for "
+            "everybody: judge it leave-one-out, with recolab.folds.leave_one_out_tasks"
+        )
     if events is not None and data not in (None, "tabular"):
         raise ValueError(f"EVENTS = {events} is a log of your own: leave DATA out, or say DATA=tabular, not {data}")
     if events is None and data == "tabular":

@@ -65,7 +65,7 @@ def _shown(column: pl.Series) -> str:
 
 def _without_empty(column: pl.Series) -> pl.Series:
     """Make text of categories, and null of empty text: a missing id is missing, however it is written."""
-    column = column.cast(pl.String) if column.dtype in {pl.Categorical, pl.Enum} else column
+    column = column.cast(pl.String) if isinstance(column.dtype, pl.Categorical | pl.Enum) else column
     has_empty = column.dtype == pl.String and (column == "").any()
     return column.replace("", None) if has_empty else column
 

@@ -1,0 +1,61 @@
+"""How does quality grow with width, depth, the length that is read, and data? One axis at a time, three seeds.
+
+python -m benchmarks.scaling    # after `make report`; half an hour, on Complete Journey's validation cut
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from benchmarks.grounds import complete_journey
+from benchmarks.stamped import write_table
+from benchmarks.zoo import EPOCHS, SEEDS, Entry, Ground, made
+from recolab.evaluation import judge, leaderboard, validation_score
+from recolab.models.transformer import Transformer
+
+AXES: dict[str, tuple[str, list[float]]] = {
+    "width": ("dim", [8, 16, 32, 64, 128, 256]),
+    "depth": ("n_blocks", [0, 1, 2, 4]),
+    "visits read": ("max_len", [1, 4, 16, 64, 128]),
+    "shoppers learned from": ("", [0.0625, 0.125, 0.25, 0.5, 1.0]),
+}
+
+
+def measure(ground: Ground, knobs: dict[str, Any], share: float, seed: int) -> dict[str, Any]:
+    """Learn one size from a share of the shoppers, drawn anew for each seed, and ask the whole check."""
+    drawn = np.random.default_rng(seed).permutation(len(ground.past))[: round(share * len(ground.past))]
+    past, few = ground.past.take(np.sort(drawn)), ground.few(500)
+    model = made(Entry(Transformer, {}, {}), knobs, EPOCHS, seed)
+    model.fit(past, ground.catalog, validate=lambda so_far: validation_score(so_far, few))
+    [row] = leaderboard(judge([model], ground.check), np.random.default_rng(seed)).iter_rows(named=True)
+    return {
+        "ndcg@10": row["ndcg@10"],
+        "low": row["ndcg@10_low"],
+        "high": row["ndcg@10_high"],
+        "parameters": sum(p.numel() for p in model.module.parameters()),
+        "shoppers": len(past),
+        "epochs": max(model.log, key=lambda line: line["validation"])["epoch"],
+        "epoch_seconds": float(np.median([line["seconds"] for line in model.log])),
+    }
+
+
+def main() -> None:
+    """Measure, print one JSON line per size, and write the table that notebook 07 shows."""
+    ground, rows = complete_journey(), []
+    for axis, (knob, sizes) in AXES.items():
+        for size in sizes:
+            knobs, share = ({knob: int(size)}, 1.0) if knob else ({}, size)
+            stamp = {"axis": axis, "size": size}
+            rows += [stamp | {"seed": seed} | measure(ground, knobs, share, seed) for seed in SEEDS]
+            mean = np.mean([row["ndcg@10"] for row in rows[-len(SEEDS) :]])
+            figure = {"benchmark": "scaling", "case": f"{axis} {size:g}", "system": "Transformer"}
+            print(json.dumps(figure | {"value": round(mean, 4), "unit": "ndcg@10", "peer": None, "ratio": None}))
+    write_table("scaling", pl.DataFrame(rows))
+
+
+if __name__ == "__main__":
+    main()

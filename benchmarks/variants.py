@@ -1,0 +1,81 @@
+"""What does each part of the Transformer bring, and which loss suits a GRU? One change at a time, three seeds.
+
+python -m benchmarks.variants    # after `make report`; half an hour, on Complete Journey's validation cut
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from benchmarks.grounds import complete_journey
+from benchmarks.stamped import write_table
+from benchmarks.zoo import EPOCHS, SEEDS, Entry, Ground, made
+from recolab.evaluation import compare, judge, validation_score
+from recolab.models.recurrent import Gru4Rec
+from recolab.models.transformer import Transformer
+
+BASE = "as it stands"
+VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
+    "Transformer": {
+        BASE: {},
+        "no positions": {"positions": "none"},
+        "absolute positions": {"positions": "absolute"},
+        "rotary positions": {"positions": "rotary"},
+        "time bias": {"time_bias": True},
+        "norm after the sum": {"norm": "post"},
+        "SwiGLU": {"feed_forward": "swiglu"},
+        "gated sums": {"gated": True},
+        "hidden visits (BERT4Rec)": {"hidden_share": 0.3},
+        "one negative (BCE)": {"loss": "bce"},
+        "cold item table": {"warm_start": False},
+    },
+    "GRU4Rec": {
+        BASE: {},
+        "BPR-max": {"loss": "bpr_max"},
+        "TOP1-max": {"loss": "top1_max"},
+        "one negative (BCE)": {"loss": "bce"},
+        "cold item table": {"warm_start": False},
+    },
+}
+ARCHITECTURES = {"Transformer": Transformer, "GRU4Rec": Gru4Rec}
+
+
+def measure(ground: Ground, name: str, variant: str) -> tuple[pl.DataFrame, dict[str, float]]:
+    """Learn one variant with every seed: what each shopper got, and what it cost."""
+    entry, few = Entry(ARCHITECTURES[name], VARIANTS[name][variant], {}), ground.few(500)
+    tables, epochs, seconds = [], [], []
+    for seed in SEEDS:
+        model = made(entry, {}, EPOCHS, seed)
+        model.fit(ground.past, ground.catalog, validate=lambda so_far: validation_score(so_far, few))
+        model.name = variant
+        tables.append(judge([model], ground.check).with_columns(seed=pl.lit(seed)))
+        epochs.append(max(model.log, key=lambda row: row["validation"])["epoch"])
+        seconds.append(np.median([row["seconds"] for row in model.log]))
+    cost = {"epochs": float(np.mean(epochs)), "epoch_seconds": float(np.median(seconds))}
+    cost["parameters"] = float(sum(p.numel() for p in model.module.encoder.parameters()))
+    return pl.concat(tables), cost
+
+
+def main() -> None:
+    """Measure, print one JSON line per variant, and write the table that notebook 07 shows."""
+    ground, rows = complete_journey(), []
+    for name, variants in VARIANTS.items():
+        base = None
+        for variant in variants:
+            judged, cost = measure(ground, name, variant)
+            base = judged if base is None else base
+            row = {"model": name, "variant": variant, "ndcg@10": judged["ndcg@10"].mean()} | cost
+            both = pl.concat([base, judged])
+            against = compare(both, variant, BASE, np.random.default_rng(0)) if variant != BASE else {}
+            rows.append(row | {key: against.get(key) for key in ("lift", "low", "high")})
+            figure = {"benchmark": "variants", "case": variant, "system": name, "value": round(row["ndcg@10"], 4)}
+            print(json.dumps(figure | {"unit": "ndcg@10", "peer": None, "ratio": None}), flush=True)
+    write_table("variants", pl.DataFrame(rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""What is known of Amazon's items: brands and categories, by name where somebody published them, else by number."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from recolab.schema import BRAND, CATEGORY, ITEM, TEXT, SchemaError
+from recolab.sources.raw import split_fields, whole
+
+ASIN = "asin"  # Amazon's own number of an item
+ATTRIBUTES = "attributes"  # S3-Rec's numbers of an item's categories and, where frequent, its brand
+WORD = "word"
+_GRAPH = ("product.txt.gz", "brand.txt.gz", "brand_p_b.txt.gz", "category.txt.gz", "category_p_c.txt.gz")
+_NO_BRAND = ("", "Unknown")
+
+
+def read_attributes(path: Path) -> pl.DataFrame:
+    """Read {item: [number, ...]}."""
+    try:
+        table: dict[str, Any] = json.loads(path.read_bytes())
+        columns = {ITEM: [int(item) for item in table], ATTRIBUTES: list(table.values())}
+        return pl.DataFrame(columns, schema={ITEM: pl.Int64(), ATTRIBUTES: pl.List(pl.Int64())})
+    except (ValueError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:
+        raise SchemaError(f"{path}: must be {{item number: [attribute number, ...]}}: {error}") from error
+
+
+def name_items(folder: Path, attributes: pl.DataFrame) -> tuple[pl.DataFrame, str]:
+    """Describe the items by the names of graph/, or, without it, by words that stand for the numbers."""
+    words = attributes.with_columns(
+        pl.col(ATTRIBUTES).list.eval("attribute_" + pl.element().cast(pl.String)).list.join(" ").alias(TEXT)
+    )
+    asins = folder / "asin_map.json.gz"
+    if asins.is_file():
+        numbers = _zipped_json(asins)
+        if "id2item" not in numbers:
+            raise SchemaError(f"{asins}: has no id2item; it must map item numbers to ASINs")
+        known = pl.DataFrame(
+            {ITEM: [int(item) for item in numbers["id2item"]], ASIN: list(numbers["id2item"].values())}
+        )
+        words = words.join(known, on=ITEM, how="left")
+    if not (folder / "graph").is_dir():
+        return words, "attributes by number"
+    if missing := [file for file in _GRAPH if not (folder / "graph" / file).is_file()]:
+        raise SchemaError(f"{folder / 'graph'}: has no {', '.join(missing)}; fetch the folder again, or remove it")
+    if ASIN not in words.columns:
+        raise SchemaError(f"{folder / 'graph'}: names its items by ASIN, so asin_map.json.gz must lie beside it")
+    products, brands, brand_of, categories, category_of = (_zipped_lines(folder / "graph" / file) for file in _GRAPH)
+    graph = pl.DataFrame({ASIN: products})
+    named = graph.with_columns(_by_number(folder / "graph" / _GRAPH[2], brand_of, brands, len(products), BRAND))
+    told = graph.with_columns(_by_number(folder / "graph" / _GRAPH[4], category_of, categories, len(products), WORD))
+    pairs = told.explode(WORD).drop_nulls().join(words.select(ASIN, ITEM), on=ASIN).select(ITEM, WORD)
+    items = words.drop(TEXT).join(named.with_columns(pl.col(BRAND).list.join(", ")), on=ASIN, how="left")
+    items = items.join(describe(pairs), on=ITEM, how="left").with_columns(pl.col(BRAND).replace(list(_NO_BRAND), None))
+    return items, "brands and categories by name"
+
+
+def _by_number(path: Path, lines: list[str], names: list[str], n_items: int, column: str) -> pl.Series:
+    """Turn each item's line of numbers into the names at these places: (n_items,) lists of text."""
+    if len(lines) != n_items:
+        raise SchemaError(f"{path}: has {len(lines)} lines, must have {n_items}, one an item")
+    try:
+        return pl.Series(
+            column, [[names[int(number)] for number in line.split()] for line in lines], pl.List(pl.String)
+        )
+    except (ValueError, IndexError) as error:
+        raise SchemaError(f"{path}: a line does not point to one of {len(names)} names: {error}") from error
+
+
+def read_pairs(path: Path, name: str) -> pl.DataFrame:
+    """Read lines `item,number` as the item, moved up by one, and a word for the number."""
+    table = split_fields(path, ",", [ITEM, name])
+    word = (f"{name}_" + whole(path, table, name).cast(pl.String)).alias(WORD)
+    return pl.DataFrame([whole(path, table, ITEM) + 1, word])
+
+
+def describe(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Choose a category of each item out of pairs (item, word), and join all its words as text.
+
+    The files keep no order of the tree, but a branch holds more items than its twigs: the widest category stands for
+    the item; the widest of all is the root, which says something only of an item that has no other.
+    """
+    width = pairs.group_by(WORD).agg(pl.n_unique(ITEM).alias("__width"))
+    root = width.sort("__width", WORD, descending=[True, False])[WORD].first()
+    ranked = pairs.join(width, on=WORD).sort(
+        ITEM, pl.col(WORD) == root, "__width", WORD, descending=[False, False, True, False]
+    )
+    return ranked.group_by(ITEM, maintain_order=True).agg(
+        pl.col(WORD).first().alias(CATEGORY), pl.col(WORD).unique(maintain_order=True).str.join(" ").alias(TEXT)
+    )
+
+
+def _zipped_lines(path: Path) -> list[str]:
+    return _unzipped(path).removesuffix("\n").split("\n")
+
+
+def _zipped_json(path: Path) -> dict[str, Any]:
+    try:
+        table: dict[str, Any] = json.loads(_unzipped(path))
+        return table
+    except ValueError as error:
+        raise SchemaError(f"{path}: is not JSON ({error})") from error
+
+
+def _unzipped(path: Path) -> str:
+    try:
+        return gzip.decompress(path.read_bytes()).decode()
+    except (OSError, EOFError, ValueError) as error:
+        raise SchemaError(f"{path}: cannot be unpacked ({error}); fetch it again") from error

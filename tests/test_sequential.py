@@ -1,0 +1,200 @@
+"""recolab.models.sequential: what every network does, whichever way it reads a history."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from recolab.histories import all_windows, build_catalog, lay_out, pack, visits
+from recolab.models.convolutional import NextItNet
+from recolab.models.recurrent import Gru4Rec
+from recolab.models.sequential import SequenceConfig, SequenceModel, SequenceNetwork
+from recolab.models.transformer import Transformer
+from recolab.training import TrainConfig
+from tests.networks import BOTH_WAYS, CAUSAL, SEQUENTIAL
+from tests.worlds import carousel, log
+
+CLOSE = {"rtol": 1e-4, "atol": 1e-5}  # outputs are layer-normed: about 1
+
+
+def untrained(name, n_items=9):
+    """A network whose every part says something: biases and positions of 0 would hide what they do."""
+    torch.manual_seed(0)
+    model = SEQUENTIAL[name]()
+    module = SequenceNetwork(n_items, model.config, model.encoder).eval()
+    for path, part in module.encoder.named_parameters():
+        if part.ndim == 1 or path in ("relative.bias", "time.bias", "absolute.vectors.weight"):
+            torch.nn.init.normal_(part, std=0.5)
+    return module
+
+
+def laid_out(histories, max_len=8):
+    visited = visits(histories)
+    return lay_out(histories, visited, all_windows(visited, max_len))
+
+
+@pytest.mark.parametrize("name", CAUSAL)
+def test_the_future_cannot_change_the_past(name):
+    module, batch = untrained(name), laid_out(carousel(n_users=3, length=8)[0])
+    before = module(batch)
+    batch.items[7] = batch.items[7] % 8 + 1  # the first history's last visit becomes another item
+    after = module(batch)
+    torch.testing.assert_close(after[0, :7], before[0, :7], **CLOSE)
+    assert (after[0, 7] - before[0, 7]).abs().max() > 1e-3
+    torch.testing.assert_close(after[1:], before[1:], **CLOSE)
+
+
+@pytest.mark.parametrize("name", CAUSAL)
+def test_the_visit_before_changes_what_is_foreseen(name):
+    module, batch = untrained(name), laid_out(carousel(n_users=1, length=8)[0])
+    before = module(batch)
+    batch.items[6] = batch.items[6] % 8 + 1
+    assert (module(batch)[0, 7] - before[0, 7]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("name", BOTH_WAYS)
+def test_a_reader_of_both_ways_hears_the_future(name):
+    module, batch = untrained(name), laid_out(carousel(n_users=1, length=8)[0])
+    before = module(batch)
+    batch.items[7] = batch.items[7] % 8 + 1
+    assert (module(batch) - before)[0].abs().amax(1).min() > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("name", "swapped", "asked"),
+    [*((name, [6, 5], 7) for name in SEQUENTIAL), *((name, [7, 6], 0) for name in BOTH_WAYS)],
+)
+def test_the_order_of_what_is_read_is_heard_behind_and_where_it_may_be_ahead(name, swapped, asked):
+    module, batch = untrained(name), laid_out(carousel(n_users=1, length=8)[0])
+    before = module(batch)
+    batch.items[sorted(swapped)] = batch.items[swapped]
+    assert (module(batch) - before)[0, asked].abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("name", SEQUENTIAL)
+def test_when_a_visit_was_is_heard_by_the_bias_of_time_alone(name):
+    module, batch = untrained(name), laid_out(carousel(n_users=1, length=8)[0])
+    before = module(batch)
+    batch.ages[0, :4] += 30
+    change = (module(batch) - before)[0, 7].abs().max()
+    assert change > 1e-3 if name == "Transformer, rotary" else change == 0
+
+
+@pytest.mark.parametrize("name", SEQUENTIAL)
+@pytest.mark.parametrize("more", [1, 3])
+def test_padding_of_any_length_and_content_changes_nothing(name, more):
+    encoder = untrained(name).encoder
+    torch.manual_seed(1)
+    x, ages = torch.randn(2, 5 + more, 16), 100 * torch.rand(2, 5 + more)
+    is_visit = torch.arange(5 + more)[None].expand(2, -1) >= more
+    padded, alone = encoder(x, is_visit, ages), encoder(x[:, more:], is_visit[:, more:], ages[:, more:])
+    torch.testing.assert_close(padded[:, more:], alone, **CLOSE)
+    assert padded.isfinite().all()
+
+
+@pytest.mark.parametrize("name", SEQUENTIAL)
+def test_what_can_be_learnt_by_heart_is(name):
+    # Who steps from item to item has one next visit, so the loss has nothing to keep it from 0; unlearnt it is ln 8.
+    # Where visits are hidden by chance, some draws leave one visit to tell all others from.
+    epochs, near = (250, 0.4) if name in BOTH_WAYS else (120, 0.1)
+    histories, catalog, _ = carousel(n_users=8, length=8)
+    model = SEQUENTIAL[name]()
+    model.training = replace(model.training, epochs=epochs)
+    losses = [row["loss"] for row in model.fit(histories, catalog).log]
+    assert losses[0] > 1
+    assert np.mean(losses[-9:]) < near
+
+
+@pytest.mark.parametrize("loss", ["bce", "bpr_max", "top1_max"])
+def test_the_pairwise_losses_of_gru4rec_learn_the_carousel_too(loss):
+    histories, catalog, _ = carousel()
+    small = SEQUENTIAL["Gru4Rec"]()
+    model = Gru4Rec(replace(small.config, loss=loss, negatives=32), replace(small.training, epochs=25))
+    scores = model.fit(histories, catalog).score(histories)
+    last = histories.items[histories.offsets[1:] - 1]
+    assert (scores.argmax(1) == last % 8 + 1).all()
+
+
+@pytest.mark.parametrize("name", SEQUENTIAL)
+def test_what_is_saved_and_loaded_scores_the_same(name, tmp_path):
+    histories, catalog, _ = carousel(n_users=10)
+    model = SEQUENTIAL[name]()
+    model.training = replace(model.training, epochs=1)
+    model.fit(histories, catalog).save(tmp_path / "model")
+    again = type(model).load(tmp_path / "model")
+    assert (again.config, again.training, again.name) == (model.config, model.training, model.name)
+    np.testing.assert_array_equal(again.score(histories), model.score(histories))
+
+
+def test_the_file_of_another_architecture_or_of_another_program_is_refused(tmp_path):
+    histories, catalog, _ = carousel(n_users=4)
+    gru = SEQUENTIAL["Gru4Rec"]()
+    gru.training = replace(gru.training, epochs=1)
+    gru.fit(histories, catalog).save(tmp_path / "gru")
+    with pytest.raises(ValueError, match="gru holds a Gru4Rec, not a Transformer: load it as what it is"):
+        Transformer.load(tmp_path / "gru")
+    with pytest.raises(ValueError, match="not a NextItNet"):
+        NextItNet.load(tmp_path / "gru")
+    for note in (None, {"format": "pt"}):
+        save_file({"weight": torch.zeros(2)}, tmp_path / "foreign", note)
+        with pytest.raises(ValueError, match="foreign holds a file that no model here wrote, not a Gru4Rec"):
+            Gru4Rec.load(tmp_path / "foreign")
+
+
+@pytest.mark.parametrize("name", SEQUENTIAL)
+def test_no_place_is_asked_that_was_never_trained(name):
+    histories, catalog, _ = carousel(n_users=10, length=12)
+    model, widths = SEQUENTIAL[name](), []
+    model.training = replace(model.training, epochs=1)
+    model.fit(histories, catalog)
+    model.module.encoder.register_forward_pre_hook(lambda _, inputs: widths.append(inputs[0].shape[1]))
+    scores = model.score(histories)
+    assert set(widths) == {8}
+    read = 7 if name in BOTH_WAYS else 8  # the blank takes a place
+    np.testing.assert_allclose(scores[:, 1:], model.score(histories.last(read))[:, 1:], **CLOSE)
+
+
+def test_what_is_asked_nothing_meets_no_catalog(monkeypatch):
+    # Of three visits two have a successor: the loss is handed two positions, and each its own targets.
+    events = log([("a", 0, 0), ("a", 1, 1), ("a", 2, 1), ("a", 3, 2)])
+    catalog = build_catalog(events)
+    handed = []
+
+    def spy(hidden, table, owners, targets):
+        handed.append((hidden.shape, owners.tolist(), targets.tolist()))
+        return hidden.sum()
+
+    monkeypatch.setattr("recolab.models.sequential.catalog_loss", lambda *_: spy)
+    Gru4Rec(training=TrainConfig(epochs=1, progress=False)).fit(pack(events, catalog), catalog)
+    assert handed == [((2, 64), [0, 0, 1], [2, 3, 4])]
+
+
+def test_a_hidden_visit_is_the_blank_whatever_else_is_in_the_batch():
+    module = untrained("BERT4Rec")
+    with torch.no_grad():
+        torch.nn.init.normal_(module.blank)
+        module.norm_in, module.norm_out = torch.nn.Identity(), torch.nn.Identity()
+    module.encoder = Reading()
+    batch = laid_out(carousel(n_users=2, length=3)[0])
+    objective = BOTH_WAYS["BERT4Rec"]().objective()
+    asked = module(objective.question(batch))
+    assert asked.shape == (2, 4, 16)
+    torch.testing.assert_close(asked[:, -1], module.blank.expand(2, -1))
+    torch.testing.assert_close(asked[:, :-1], module(batch))
+
+
+class Reading(torch.nn.Module):
+    """An encoder that gives back what it reads."""
+
+    def forward(self, x, is_visit, ages):
+        return x
+
+
+def test_an_architecture_must_bring_its_encoder():
+    class Nothing(SequenceModel):
+        Config = SequenceConfig
+
+    with pytest.raises(NotImplementedError):
+        Nothing().encoder()
