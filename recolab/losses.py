@@ -131,8 +131,8 @@ def catalog_loss(name: LossName, sold: Tensor, n_drawn: int) -> CatalogLoss:
     """Choose how targets are asked for: against the whole catalog (n_drawn = 0), or against items drawn for the batch.
 
     sold: (N,) events of each item, row 0 = PAD; draws follow the square root of one more, between what sells and what
-    there is  ->  a function of hidden (P, D), table (N, D), owners (M,) and targets (M,) that gives a scalar; softmax heeds
-    `closed` too, the pairwise losses do not
+    there is  ->  a function of hidden (P, D), table (N, D), owners (M,) and targets (M,) that gives a scalar; softmax
+    heeds `closed` too, the pairwise losses do not
     Raises ValueError for a pairwise loss without draws, and for a name that is none of LossName.
     """
     if name != "softmax" and (name not in _PAIRWISE or not n_drawn):

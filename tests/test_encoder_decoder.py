@@ -196,6 +196,7 @@ def test_nothing_is_read_only_where_a_history_begins():
     rows = [(user, (user + day) % 7, day) for user in range(3) for day in range(9)]
     objective = WriteNext(2, share=1.0)
     batch = asked(rows, objective, max_len=4)  # windows of 1, 4 and 4 visits
+    assert batch.newest.max() == 3  # no list reads beyond its window
     begins = batch.windows.is_visit.sum(1) == 1
     row = batch.steps // (batch.written.shape[1] * 2)
     reads = batch.newest.reshape(-1)[batch.steps // 2]

@@ -39,7 +39,7 @@ class Reading(nn.Module):
         self.back = RelativePosition(n_heads, max_len)
 
     def forward(self, is_visit: Tensor, newest: Tensor) -> Tensor:
-        """Lay the biases out: is_visit (W, T), newest (W, C) column  ->  (W, n_heads, C, 1 + T), nothing comes first."""
+        """Lay the biases out: is_visit (W, T), newest (W, C) column  ->  (W, n_heads, C, 1 + T), first that of nothing."""
         T = is_visit.size(1)
         may_read = is_visit[:, None, :] & (torch.arange(T) <= newest[:, :, None])
         bias = self.back(T)[:, newest.clamp(min=0)].transpose(0, 1)
@@ -73,7 +73,7 @@ class WritingNetwork(SequenceNetwork):
         """
         W, C, t = written.shape
         memory = torch.cat([self.nothing.expand(W, 1, -1), encoded], 1)
-        # A list begins with what the encoder foresees; to find the newest visit by attention alone takes far more lists.
+        # A list begins with what the encoder foresees: attention alone is slow to learn which visit is the newest.
         foreseen = memory.gather(1, (newest + 1)[:, :, None].expand(-1, -1, memory.size(2)))
         start = (self.start + foreseen)[:, :, None]
         x = self.dropout(self.norm_written(torch.cat([start, self.table(written)], 2))).flatten(1, 2)
@@ -126,7 +126,7 @@ class EncoderDecoder(SequenceModel):
         return WriteNext(self.config.list_len, self.config.list_share)
 
     def score(self, histories: Histories) -> NDArray[np.float32]:
-        """Score the catalog as the first item of the list, logits of its distribution: B histories -> (B, N), PAD at -inf."""
+        """Score the catalog as the first item of a list, in logits: B histories -> (B, N), PAD at -inf."""
         scores = np.empty((len(histories), self.module.table.num_embeddings), np.float32)
         for chosen, next_scores in self._readers(histories, 1):
             scores[chosen] = next_scores(torch.zeros(len(chosen), 1, 0, dtype=torch.long))[:, 0].numpy()
@@ -144,8 +144,8 @@ class EncoderDecoder(SequenceModel):
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Write k different items for each history, the likeliest list that a search of `beam` beginnings finds.
 
-        allow_repeats: whether what a user had already may be written, as a Task asks    forbidden: (B, N) bool, what else
-        may not  ->  rows (B, k), and (B, k) log-probability of each item after those before it, among all that could
+        allow_repeats: whether what a user had already may be written, as a Task asks    forbidden: (B, N) bool, what
+        else may not  ->  rows (B, k), and (B, k) log-probability of each item after those before it, among all that could
         still be written; their sum is that of the list
         Raises ValueError where somebody may be given fewer than k items.
         """
@@ -167,7 +167,7 @@ class EncoderDecoder(SequenceModel):
     def _readers(
         self, histories: Histories, n_lists: int
     ) -> Iterator[tuple[NDArray[np.int64], Callable[[Tensor], Tensor]]]:
-        """Read histories of like length together: their places (b,), and written (b, C, t) -> scores (b, C, N) of what follows."""
+        """Read histories of like length together: their places (b,), and written (b, C, t) -> what follows (b, C, N)."""
         visited = visits(histories)
         windows = newest_window(visited, self.config.max_len)
         costs = np.maximum(windows[:, 1] - windows[:, 0], LEAST) * n_lists

@@ -74,9 +74,9 @@ class WriteNext:
         return window
 
     def _cuts(self, windows: Ints, is_begin: NDArray[np.bool_], ends: Ints, rng: np.random.Generator) -> Ints:
-        """Draw how many visits of its window each list reads: (W, C), -1 where the window has no room for so many lists.
+        """Draw how many visits of its window each list reads: (W, C), -1 where there is no room for so many lists.
 
-        is_begin: (W,) whether nothing lies before the window, so that nothing is a past    ends: (W,) of their histories
+        is_begin: (W,) whether nothing lies before it, so that a list may read nothing    ends: (W,) of the histories
         """
         lengths = windows[:, 1] - windows[:, 0]
         n_read = np.arange(lengths.max(initial=0) + 1)
