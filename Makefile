@@ -33,7 +33,7 @@ test: $(READY)  ## lint, types, floors, tests, and every notebook on tiny sizes
 lab: $(READY)  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
-benchmark: $(READY)  ## measure one claim anew: NAME=complete_journey (half an hour), prepare, histories
+benchmark: $(READY)  ## measure one claim anew: NAME=complete_journey (half an hour), zoo (an hour), ...
 	@$(BIN)/python -m benchmarks.$(NAME)
 
 pins: $(READY)  ## write constraints.txt anew from .venv
