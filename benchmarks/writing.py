@@ -43,7 +43,7 @@ def measure(fold: Fold, seed: int) -> pl.DataFrame:
 
 
 def main() -> None:
-    """Measure, print one JSON line per way of listing, and write the table that notebook 04 shows."""
+    """Measure, print one JSON line per way of listing, and write the table that notebook 07 shows."""
     fold = load_fold(open_lab(SEEDS[0], DEFAULT_RUN).artefact("fold_0"))
     judged, rows = pl.concat([measure(fold, seed) for seed in SEEDS]), []
     for (task, name), one in judged.group_by("task", "model", maintain_order=True):

@@ -83,7 +83,7 @@ def test_every_kind_of_figure_is_tried_here():
     assert set(FIGURES) == set(plots.__all__) - {"MODEL_COLOURS", "colour_of", "house_style"}
 
 
-@pytest.mark.parametrize("name", sorted(set(FIGURES) - {"loss_curve", "costs", "scaling"}))
+@pytest.mark.parametrize("name", sorted(set(FIGURES) - {"loss_curve", "costs", "reach", "scaling"}))
 def test_a_figure_is_drawn_on_the_axes_it_is_given(name):
     _, (left, right) = plt.subplots(1, 2)
     assert FIGURES[name](ax=right, title="Mine") is right
@@ -274,9 +274,14 @@ def test_a_model_has_one_colour_and_one_quality_at_every_price_with_its_interval
         assert ends == [[0.28, 0.33], [0.17, 0.22], [0.09, 0.11]]
 
 
-def test_how_far_back_a_model_reads_begins_at_its_newest_visit():
-    (line,) = plots.reach({"GRU4Rec": [0.7, 0.2, 0.1]}).lines
-    assert line.get_xydata().tolist() == [[0, 0.7], [1, 0.2], [2, 0.1]]
+def test_how_far_back_a_model_reads_is_a_strip_of_bars_in_which_the_first_half_stands_out():
+    first = plots.reach({"GRU4Rec": [0.4, 0.3, 0.2, 0.1], "Caser": [1.0, 0.0, 0.0, 0.0]})
+    gru, caser = first.figure.axes
+    assert [bar.get_height() for bar in gru.patches] == [0.4, 0.3, 0.2, 0.1]
+    assert [bar.get_alpha() == 1 for bar in gru.patches] == [True, True, False, False]
+    assert {to_hex(bar.get_facecolor()) for bar in caser.patches} == {plots.MODEL_COLOURS["Caser"]}
+    assert texts(gru) + texts(caser) == ["half: the newest 2 visits", "half: the newest visit"]
+    assert (gru.get_yscale(), gru.get_ylim()) == ("log", caser.get_ylim())
 
 
 def test_every_seed_and_their_mean_are_drawn_and_the_curve_runs_between_the_sizes():
@@ -287,3 +292,9 @@ def test_every_seed_and_their_mean_are_drawn_and_the_curve_runs_between_the_size
     np.testing.assert_allclose(means.get_xydata(), [[8, 0.15], [64, 0.35]])
     np.testing.assert_allclose(curve.get_xydata()[[0, -1]], [[8, 0.08], [64, 0.64]])
     assert (width.get_xscale(), depth.get_xscale(), len(depth.lines)) == ("log", "linear", 2)  # 0 blocks have no log
+
+
+def test_a_curve_begins_at_the_smallest_size_above_0():
+    sizes = pl.DataFrame({"axis": ["depth"] * 3, "size": [0, 1, 4], "ndcg@10": [0.1, 0.2, 0.3]})
+    curve = plots.scaling(sizes, {"depth": lambda sizes: sizes / 10}).lines[-1]
+    np.testing.assert_allclose(curve.get_xdata()[[0, -1]], [1, 4])

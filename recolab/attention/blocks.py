@@ -22,7 +22,7 @@ class SelfAttention(nn.Module):
         self.join = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-        """Read the past: x (B, T, D), bias (B, n_heads, T, T) added to the fit, -inf where nothing may be read."""
+        """Read the past: x (B, T, D), bias (B, n_heads, T, T) added to the fit, -inf where not to read  ->  (B, T, D)."""
         query, key, value = self.shares(x)
         dropout = self.dropout if self.training else 0.0
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
-from recolab.plots.style import BLUE, RED, colour_of, finish, room, thousands
+from recolab.plots.style import BLUE, INK, QUIET, RED, colour_of, finish, thousands
 
 
 def costs(table: pl.DataFrame, prices: Sequence[str], metric: str = "ndcg@10", title: str = "") -> Axes:
@@ -28,28 +30,49 @@ def costs(table: pl.DataFrame, prices: Sequence[str], metric: str = "ndcg@10", t
             ax.vlines(across, low, high, color=colour_of(name), linewidth=1.6)
             ax.plot(across, up, "o", markersize=8, color=colour_of(name), label=name)
         ax.set_xscale("log")
+        # Less than two powers of ten would else be left with a number or none.
+        narrow = table[price].max() < 50 * table[price].min()  # type: ignore[operator]
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,)))
         ax.xaxis.set_major_formatter(thousands())
         ax.xaxis.set_minor_formatter("")
-        ax.margins(x=0.15)
+        ax.tick_params(axis="x", labelsize=8.5)
+        ax.margins(x=0.2)
         finish(ax, "", price, f"{metric}, with 95 % interval" if ax is grid[0, 0] else "")
     grid[0, -1].legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), fontsize=9.5)
-    figure.suptitle(title, x=0.012, ha="left")
+    figure.suptitle(textwrap.fill(title, 72), x=0.012, ha="left")
     first: Axes = grid[0, 0]
     return first
 
 
-def reach(shares: Mapping[str, ArrayLike], title: str = "", ax: Axes | None = None) -> Axes:
-    """Show how far back each model reads: the share of its answer that hangs on each visit, newest first.
+def reach(shares: Mapping[str, ArrayLike], title: str = "") -> Axes:
+    """Show how far back each model reads: a strip for each, a bar for each visit, on one logarithmic scale.
 
-    shares: model -> (T,) shares that sum to 1
+    shares: model -> (T,) shares of its answer that sum to 1, newest visit first; the newest visits that hold half of it
+    stand out, and what lies below a hundred-thousandth is not drawn  ->  the first strip's axes
     """
-    ax = room(ax)
-    for name, share in shares.items():
+    _, grid = plt.subplots(
+        len(shares), 1, sharex=True, sharey=True, squeeze=False, figsize=(7.6, 1.1 + 0.72 * len(shares))
+    )
+    strips: list[Axes] = list(grid[:, 0])
+    for ax, (name, share) in zip(strips, shares.items(), strict=True):
         values = np.asarray(share, float)
-        ax.plot(np.arange(len(values)), values, "o-", markersize=4, color=colour_of(name), label=name)
-    ax.set_yscale("log")
-    ax.legend()
-    return finish(ax, title, "visits back from the newest", "share of the answer that hangs on it")
+        n_half = int(np.searchsorted(np.cumsum(values), 0.5)) + 1
+        bars = ax.bar(np.arange(len(values)), values, width=0.74, color=colour_of(name), alpha=0.38)
+        for bar in bars[:n_half]:
+            bar.set_alpha(1.0)
+        ax.set_yscale("log")
+        ax.set_ylim(1e-5, 1.6)
+        ax.set_yticks([1e-4, 1e-2, 1], ["0.01 %", "1 %", "100 %"], fontsize=8.5)
+        ax.yaxis.set_minor_locator(NullLocator())
+        half = "half: the newest visit" if n_half == 1 else f"half: the newest {n_half} visits"
+        ax.annotate(half, (1, 0.5), (8, 0), "axes fraction", "offset points", va="center", fontsize=9.5, color=INK)
+        finish(ax, "", "visits back from the newest" if ax is strips[-1] else "", "", grid="y")
+        ax.set_ylabel(name, rotation=0, ha="right", va="center", color=colour_of(name), fontweight="bold")
+    strips[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+    strips[-1].margins(x=0.01)
+    strips[0].figure.supylabel("share of the answer that hangs on a visit", fontsize=10, color=QUIET)
+    strips[0].figure.suptitle(textwrap.fill(title, 72), x=0.012, ha="left")
+    return strips[0]
 
 
 def scaling(
@@ -72,7 +95,7 @@ def scaling(
         ax.plot(sizes, one[metric], "o", markersize=4, color=BLUE, alpha=0.35)
         ax.plot(means["size"], means[metric], "o", markersize=7, color=BLUE)
         if name in curves:
-            between = np.geomspace(sizes.min(), sizes.max(), 100)
+            between = np.geomspace(sizes[sizes > 0].min(), sizes.max(), 100)  # a power of 0 is no number
             ax.plot(between, curves[name](between), color=RED, linewidth=1.5)
         if sizes.min() > 0:
             ax.set_xscale("log")
@@ -82,6 +105,6 @@ def scaling(
         finish(ax, "", name, metric if ax in grid[:, 0] else "", grid="y")
     for ax in list(grid.flat)[len(axes) :]:
         ax.set_visible(False)
-    grid[0, 0].figure.suptitle(title, x=0.012, ha="left")
+    grid[0, 0].figure.suptitle(textwrap.fill(title, 72), x=0.012, ha="left")
     first: Axes = grid[0, 0]
     return first

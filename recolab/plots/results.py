@@ -63,7 +63,8 @@ def lift(table: pl.DataFrame, title: str = "", target: float | None = None, ax: 
         ax.annotate(f"target {target:+g} %", (target, len(table) - 0.45), (4, 0), textcoords="offset points", color=RED)
     ax.set_yticks(rows, names)
     ax.set_ylim(-0.6, len(table) - 0.2)
-    ax.margins(x=0.3)  # for the words on either side
+    width = ax.figure.get_size_inches()[0] - 0.085 * max(map(len, names), default=0) - 0.3  # type: ignore[union-attr]
+    ax.margins(x=max(0.3, 0.8 / max(width - 1.6, 0.8)))  # room for the words on either side, in what long names leave
     return finish(ax, title, "difference to the baseline, % (95 % interval, same users); better →", "", grid="x")
 
 

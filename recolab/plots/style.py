@@ -35,7 +35,7 @@ MODEL_COLOURS = {
     "BERT4Rec": "#8a5a44",
     "Transformer, gated": "#16365c",
     "Transformer": BLUE,
-    "Encoder-decoder": "#4c5c9c",
+    "EncoderDecoder": "#4c5c9c",
     "Blend": "#e08a6d",
     "Hybrid": RED,
 }
