@@ -23,7 +23,7 @@ AXES: dict[str, tuple[str, list[float]]] = {
     "width": ("dim", [8, 16, 32, 64, 128, 256]),
     "depth": ("n_blocks", [0, 1, 2, 4, 8]),
     "visits read": ("max_len", [1, 4, 16, 64, 128]),
-    "shoppers learned from": ("", [0.0625, 0.125, 0.25, 0.5, 1.0]),
+    "share of shoppers": ("", [0.0625, 0.125, 0.25, 0.5, 1.0]),
 }
 
 
