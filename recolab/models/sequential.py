@@ -21,7 +21,7 @@ from recolab.lab import write_atomically
 from recolab.losses import LossName, catalog_loss
 from recolab.models.item_vectors import cooccurrence_vectors
 from recolab.models.objectives import Batch, Batches, NextVisit, Objective
-from recolab.training import TrainConfig, fit
+from recolab.training import TrainConfig, fit, require, require_types
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,17 @@ class SequenceConfig:
     batch_positions: int = 2048  # visits in a batch
     warm_start: bool = True  # begin from co-occurrence vectors instead of noise
     loss: LossName = "softmax"
+
+    def __post_init__(self) -> None:
+        require_types(self)
+        require(
+            self,
+            dim=(self.dim >= 1, "1 or more"),
+            max_len=(self.max_len >= 1, "1 or more"),
+            dropout=(0 <= self.dropout < 1, "from 0 to below 1"),
+            negatives=(self.negatives >= 0, "0 or more"),
+            batch_positions=(self.batch_positions >= 1, "1 or more"),
+        )
 
 
 class SequenceNetwork(nn.Module):
