@@ -56,8 +56,10 @@ class CausalConvolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Filter x (W, T, D), zero where padded  ->  (W, T, n_filters)."""
-        seen = F.pad(x, (0, 0, (self.kernel - 1) * self.dilation, 0))
-        oldest_first = [seen[:, k * self.dilation :][:, : x.size(1)] for k in range(self.kernel)]
+        # A step longer than the history meets zeros only, so a tall tower need not lay out all that it could reach.
+        step = min(self.dilation, x.size(1))
+        seen = F.pad(x, (0, 0, (self.kernel - 1) * step, 0))
+        oldest_first = [seen[:, k * step :][:, : x.size(1)] for k in range(self.kernel)]
         filtered: Tensor = self.filters(torch.cat(oldest_first, -1))
         return filtered
 
