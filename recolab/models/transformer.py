@@ -103,8 +103,9 @@ def attention_weights(model: Transformer, histories: Histories) -> tuple[Rectang
 
     ->  the rectangle of T visits, and for every block (B, n_heads, T, T), each row summing to 1
     """
-    visited = visits(histories)
-    window = model.objective().question(lay_out(histories, visited, newest_window(visited, model.config.max_len)))
+    visited, objective = visits(histories), model.objective()
+    read = newest_window(visited, model.config.max_len - objective.n_blanks)
+    window = objective.question(lay_out(histories, visited, read))
     found: list[Tensor] = []
 
     def listen(attention: SelfAttention, inputs: tuple[Tensor, Tensor], _: Tensor) -> None:
