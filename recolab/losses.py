@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 ROWS = 128  # positions whose logits live in a core's cache at once
@@ -30,9 +31,14 @@ def full_cross_entropy(
 
     hidden: (P, D) positions    table: (N, D), row 0 = PAD    owners, targets: (M,), target m is asked of position owners[m]
     closed: (P, C) rows that are no answer at a position (a list has them already), PAD where there are fewer
-    ->  scalar; logits exist for ROWS positions at a time, and the gradient is taken while they do
+    ->  scalar; logits exist for ROWS positions at a time, and the gradient is taken while they do, the first one only
+    Raises ValueError where nothing is asked, or something closed.
     """
-    loss: Tensor = _FullCrossEntropy.apply(hidden, table, owners, targets, closed)  # type: ignore[no-untyped-call]
+    _require_open(owners, targets, closed)
+    with torch.autocast(
+        hidden.device.type, enabled=False
+    ):  # its sums over a catalog want more digits than bfloat16 has
+        loss: Tensor = _FullCrossEntropy.apply(hidden.to(table.dtype), table, owners, targets, closed)  # type: ignore[no-untyped-call]
     return loss
 
 
@@ -59,7 +65,10 @@ class _FullCrossEntropy(torch.autograd.Function):
             if closed is not None:
                 errors.scatter_(1, closed[block], -torch.inf)
             top = errors.amax(1, keepdim=True)
-            total = errors.sub_(top).exp_().sum(1, keepdim=True)
+            top = top.masked_fill(
+                top == -torch.inf, 0
+            )  # where all is closed, nothing is asked: no NaN shall come of it
+            total = errors.sub_(top).exp_().sum(1, keepdim=True).clamp(min=torch.finfo(errors.dtype).tiny)
             loss += (weight * (total.log() + top)).sum()
             errors *= weight / total
             mine = owners[first:last] - start, targets[first:last]
@@ -70,6 +79,7 @@ class _FullCrossEntropy(torch.autograd.Function):
         return loss
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         """Hand on what the forward pass found."""
         to_hidden, to_table = ctx.saved_tensors
@@ -89,7 +99,9 @@ def sampled_cross_entropy(
 
     hidden, table, owners, targets, closed: as above    negatives: (S,) rows    log_expected: (S,) log of the expected
     number of draws of each (the log-q correction of Bengio & Senécal 2008)  ->  scalar
+    Raises ValueError where nothing is asked, or something closed.
     """
+    _require_open(owners, targets, closed)
     drawn = hidden @ table[negatives].T - log_expected  # (P, S)
     if closed is not None:
         drawn = _shut(drawn, negatives, closed)
@@ -112,7 +124,8 @@ def bpr_max(wanted: Tensor, drawn: Tensor, penalty: float = 1.0) -> Tensor:
     """
     # In logarithms all the way: a target far below would else lose its gradient where the sigmoid is a flat 0.
     log_above = (drawn.log_softmax(1) + F.logsigmoid(wanted[:, None] - drawn)).logsumexp(1)
-    return (penalty * (drawn.softmax(1) * drawn**2).sum(1) - log_above).mean()
+    held = drawn.masked_fill(drawn == OUT_OF_REACH, 0)  # where nothing else was drawn, it would be all of the loss
+    return (penalty * (drawn.softmax(1) * held**2).sum(1) - log_above).mean()
 
 
 def top1_max(wanted: Tensor, drawn: Tensor) -> Tensor:
@@ -155,6 +168,13 @@ def catalog_loss(name: LossName, sold: Tensor, n_drawn: int) -> CatalogLoss:
     return sampled if n_drawn else full_cross_entropy
 
 
+def _require_open(owners: Tensor, targets: Tensor, closed: Tensor | None) -> None:
+    if not len(targets):
+        raise ValueError("no target is asked for, so there is no mean: leave such a batch out")
+    if closed is not None and (shut := int((closed[owners] == targets[:, None]).any(1).sum())):
+        raise ValueError(f"{shut} of {len(targets)} targets are closed at their own position: ask for open ones only")
+
+
 def _target_logits(hidden: Tensor, table: Tensor, owners: Tensor, targets: Tensor) -> Tensor:
     return (hidden[owners] * table[targets]).sum(-1)
 
@@ -163,6 +183,7 @@ def _shut(drawn: Tensor, negatives: Tensor, closed: Tensor) -> Tensor:
     """Put at -inf the draws that are closed at a position: drawn (P, S), negatives (S,), closed (P, C) -> (P, S)."""
     # Sorted, the draws of one item lie side by side: two look-ups find them, a fifth of the cost of a (P, N) table.
     ordered, place = negatives.sort()
+    closed = closed.contiguous()
     first, last = torch.searchsorted(ordered, closed), torch.searchsorted(ordered, closed, right=True)
     times = (last - first).flatten()
     nth = torch.arange(int(times.sum())) - (times.cumsum(0) - times).repeat_interleave(times)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 import torch
@@ -32,6 +32,39 @@ class TrainConfig:
     patience: int = 2
     seed: int = 7
     progress: bool = True
+
+    def __post_init__(self) -> None:
+        require_types(self)
+        require(
+            self,
+            epochs=(self.epochs >= 0, "0 or more"),
+            learning_rate=(0 <= self.learning_rate < math.inf, "0 or more"),
+            weight_decay=(0 <= self.weight_decay < math.inf, "0 or more"),
+            warmup_share=(0 <= self.warmup_share <= 1, "from 0 to 1"),
+            patience=(self.patience >= 0, "0 or more"),
+            seed=(0 <= self.seed < 2**32, "from 0 to 2**32 - 1"),
+        )
+
+
+def require_types(config: Any) -> None:
+    """Refuse a field of a config that is no int, no number or none of its words: a misspelt word would pass for another.
+
+    Raises ValueError that names the field and what it may be.
+    """
+    for name, kind in get_type_hints(type(config)).items():
+        value, words = getattr(config, name), get_args(kind) if get_origin(kind) is Literal else ()
+        if words:
+            require(config, **{name: (value in words, f"one of {', '.join(words)}")})
+        elif kind in (int, float):  # a number of numpy's is refused as json cannot save it
+            fits = isinstance(value, int if kind is int else (int, float))
+            require(config, **{name: (fits, f"a plain {kind.__name__}, not {type(value).__name__}")})
+
+
+def require(config: Any, **fields: tuple[bool, str]) -> None:
+    """Raise ValueError for the first field of a config that does not hold, with its value: name=(holds, what it must be)."""
+    for name, (holds, must) in fields.items():
+        if not holds:
+            raise ValueError(f"{type(config).__name__}: {name} = {getattr(config, name)!r} must be {must}")
 
 
 @dataclass

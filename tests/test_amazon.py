@@ -97,7 +97,9 @@ def test_the_graph_gives_names_and_the_widest_category_below_the_root_stands_for
         ("1 3 1 2\n2 1  4\n", "line 2 has the item_id '', must be a whole number from 1 on"),
         ("1 3 1 2\n\n", "line 2 has the user_id '', must be a whole number from 1 on"),
         ("1 3 1 2\n2\n", "line 2 has a user without any item"),
-        ("1 3 1 2\n1 4\n", "line 2 has the user_id '1', as an earlier line has"),
+        ("1 3 1 2\n\n\n", "line 2 has the user_id '', must be a whole number from 1 on"),
+        ("1 3 1 2\n1 4\n", "line 2 has the user_id 1, as an earlier line has"),
+        ("1 3 1 2\n01 4\n", "line 2 has the user_id 1, as an earlier line has"),
         ("1 3 1 9\n", "1 items are not in item_attributes.json, first [9]; the two files are not of one set"),
     ],
 )
@@ -109,8 +111,9 @@ def test_a_broken_sequence_is_named_with_its_line(beauty: Path, text: str, said:
 def test_a_broken_description_is_named_with_its_file(beauty: Path) -> None:
     with_names(beauty)
     brands = beauty / "graph" / "brand_p_b.txt.gz"
-    brands.write_bytes(gzip.compress(b"1\n0\n\n5\n"))
-    assert refusal("amazon_beauty").startswith(f"{brands}: a line does not point to one of 2 names")
+    for broken in ("2", "-1", "x"):  # -1 is no name counted from the end
+        brands.write_bytes(gzip.compress(f"1\n0\n\n{broken}\n".encode()))
+        assert refusal("amazon_beauty") == f"{brands}: line 4 has {broken!r}, must be a number below 2, of a name"
     brands.write_bytes(gzip.compress(b"1\n0\n"))
     assert refusal("amazon_beauty") == f"{brands}: has 2 lines, must have 4, one an item"
     brands.write_bytes(b"1")
@@ -123,9 +126,51 @@ def test_a_broken_description_is_named_with_its_file(beauty: Path) -> None:
 
 def test_names_without_the_map_of_asins_are_refused(beauty: Path) -> None:
     (with_names(beauty) / "asin_map.json.gz").write_bytes(gzip.compress(b"{}"))
-    assert "has no id2item" in refusal("amazon_beauty")
+    assert "must map item numbers to ASINs under id2item: 'id2item'" in refusal("amazon_beauty")
     (beauty / "asin_map.json.gz").unlink()
     assert "asin_map.json.gz must lie beside it" in refusal("amazon_beauty")
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        [1],
+        3,
+        {"id2item": ["B01"]},
+        {"id2item": {"x": "B01"}},
+        {"id2item": {"1": 7}},
+        {"id2item": {"1": "B", "01": "C"}},
+    ],
+)
+def test_a_broken_map_of_asins_is_named_with_its_file(beauty: Path, table: object) -> None:
+    asins = with_names(beauty) / "asin_map.json.gz"
+    asins.write_bytes(gzip.compress(json.dumps(table).encode()))
+    assert refusal("amazon_beauty").startswith(f"{asins}: must map item numbers to ASINs under id2item: ")
+    asins.write_bytes(gzip.compress(json.dumps(MAP).encode())[:-9])
+    assert refusal("amazon_beauty").startswith(f"{asins}: cannot be unpacked")
+
+
+def test_what_is_one_item_under_two_names_is_refused(beauty: Path) -> None:
+    (beauty / "item_attributes.json").write_text('{"3": [7], "1": [2], "2": [], "4": [2], "03": [1]}')
+    assert refusal("amazon_beauty").endswith("an item stands twice")
+    (beauty / "item_attributes.json").write_text('{"3": [7], "1": [2], "2": [], "4": [2]}')
+    products = with_names(beauty) / "graph" / "product.txt.gz"
+    products.write_bytes(gzip.compress(b"B03\nB01\nB01\nB99\n"))
+    assert refusal("amazon_beauty") == f"{products}: has B01 twice; fetch it again"
+
+
+def test_names_in_files_of_windows_are_names_too(beauty: Path) -> None:
+    with_names(beauty)
+    expected = load("amazon_beauty").items
+    for name, text in GRAPH.items():
+        windows = text.replace("\n", "\r\n").encode()
+        (beauty / "graph" / f"{name}.txt.gz").write_bytes(gzip.compress(windows))
+    assert load("amazon_beauty").items.equals(expected)
+
+
+def test_a_graph_of_other_items_names_none_of_them(beauty: Path) -> None:
+    (with_names(beauty) / "graph" / "product.txt.gz").write_bytes(gzip.compress(b"C1\nC2\nC3\nC4\n"))
+    assert load("amazon_beauty").items.select(BRAND, CATEGORY, TEXT).null_count().row(0) == (4, 4, 4)
 
 
 GAMES = "user_id:token\titem_id_list:token_seq\titem_id:token\n"
@@ -153,6 +198,10 @@ def test_ids_from_zero_are_moved_up_and_the_item_to_foresee_is_the_last(
     )
     write_games(tmp_path, "0\t0 1\t2\n", "0\tA\n1\tB\n")
     assert "1 items are not in Games-6k.item, first [3]" in refusal("amazon_games")
+    write_games(tmp_path, "0\t0 1\t2\n00\t0 1\t2\n", "0\tA\n1\tB\n2\tC\n")
+    assert refusal("amazon_games").endswith("Games-6k.test.inter: line 3 has the user_id 0, as an earlier line has")
+    write_games(tmp_path, "0\t0 1\t2\n", "0\tA\n1\tB\n01\tC\n2\tD\n")
+    assert refusal("amazon_games").endswith("Games-6k.item: line 4 has the item_id 1, as an earlier line has")
 
 
 def test_reviews_with_days_have_stars_and_a_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,6 +223,10 @@ def test_reviews_with_days_have_stars_and_a_clock(tmp_path: Path, monkeypatch: p
     ]
     (folder / "user_item.dat").write_text("0\t1\t5\t1386201600\n1\t0\t2.5\t86400\n")
     assert "line 2 has the rating '2.5'" in refusal("amazon_timed")
+    (folder / "user_item.dat").write_text("0\t1\t5\t1386201600\n1\t0\t6\t86400\n")
+    assert "line 2 has the rating '6', must be a whole number from 1 to 5" in refusal("amazon_timed")
+    (folder / "user_item.dat").write_text("0\t1\t5\t1386201600\n1\t0\t5\t1386201600000\n")
+    assert "line 2 has the timestamp '1386201600000', must be a whole number from 0 to 41" in refusal("amazon_timed")
 
 
 # The real sets, where somebody fetched them

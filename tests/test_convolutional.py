@@ -23,7 +23,7 @@ def laid_out(*lengths, width, dim=6):
     return torch.randn(len(lengths), width, dim), is_visit, torch.rand(len(lengths), width)
 
 
-@pytest.mark.parametrize(("kernel", "dilation"), [(1, 1), (2, 1), (3, 1), (3, 4)])
+@pytest.mark.parametrize(("kernel", "dilation"), [(1, 1), (2, 1), (3, 1), (3, 4), (3, 9), (3, 40)])
 def test_a_causal_convolution_is_pytorch_s_over_zeros_before_the_first_visit(kernel, dilation):
     torch.manual_seed(0)
     ours, x = CausalConvolution(4, 5, kernel, dilation), torch.randn(2, 9, 4)
@@ -40,6 +40,15 @@ def test_a_causal_convolution_by_hand_on_one_number_a_visit():
         convolution.filters.weight.copy_(torch.tensor([[100.0, 10, 1]]))
         convolution.filters.bias.zero_()
     assert convolution(torch.tensor([[[1.0], [2], [3], [4]]])).flatten().tolist() == [1, 12, 123, 234]
+
+
+def test_a_tower_that_reaches_further_back_than_there_is_memory_costs_no_more_than_the_history(monkeypatch):
+    x, is_visit, ages = laid_out(5, 3, width=5)
+    encoder, made = DilatedEncoder(NextItNetConfig(dim=6, n_blocks=20)), []
+    pad = F.pad
+    monkeypatch.setattr(F, "pad", lambda x, by: made.append(by[2]) or pad(x, by))
+    assert encoder(x, is_visit, ages).isfinite().all()
+    assert max(made) == 2 * 5
 
 
 def test_a_block_adds_what_two_convolutions_find_to_what_was_known():

@@ -44,5 +44,16 @@ def test_a_history_that_is_too_short_is_not_asked():
     mixed = histories.take(np.array([0])).last(3).extend(histories.take(np.array([1, 2])))
     both = influence(model, histories.take(np.array([1, 2])), 6)
     np.testing.assert_allclose(influence(model, mixed, 6), both)
-    with pytest.raises(ValueError, match="no history has 99 visits"):
-        influence(model, histories, 99)
+    with pytest.raises(ValueError, match="no history has 13 visits"):
+        influence(model, histories, 13)
+
+
+@pytest.mark.parametrize(("hidden_share", "reads"), [(0.0, 4), (0.4, 3)])
+def test_what_a_model_never_reads_is_not_asked_for(hidden_share, reads):
+    histories, catalog, _ = carousel(n_users=6)
+    config = TransformerConfig(hidden_share=hidden_share, **(SMALL | {"max_len": 4}))
+    model = Transformer(config, ONE).fit(histories, catalog)
+    assert (influence(model, histories, reads) > 0).all()
+    for n_visits in (0, reads + 1, 12):
+        with pytest.raises(ValueError, match=f"n_visits = {n_visits} must be from 1 to {reads}, as many as"):
+            influence(model, histories, n_visits)

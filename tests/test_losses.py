@@ -255,3 +255,82 @@ def test_a_closed_item_that_was_drawn_several_times_counts_nowhere():
     torch.testing.assert_close(ours, expected, rtol=1e-12, atol=0)
     for mine, its in zip(*(torch.autograd.grad(x, (hidden, table)) for x in (ours, expected)), strict=True):
         torch.testing.assert_close(mine, its, rtol=1e-9, atol=1e-15)
+
+
+@pytest.mark.parametrize("ask", [full_cross_entropy, catalog_loss("softmax", torch.ones(11), 5)])
+def test_a_target_that_is_closed_and_a_question_for_nothing_are_refused(ask):
+    hidden, table, owners, targets = problem()
+    closed = torch.zeros(7, 2, dtype=torch.long)
+    closed[owners[3], 1] = targets[3]
+    shut = int(((owners == owners[3]) & (targets == targets[3])).sum())
+    with pytest.raises(ValueError, match=f"{shut} of 13 targets are closed at their own position"):
+        ask(hidden, table, owners, targets, closed)
+    with pytest.raises(ValueError, match="no target is asked for"):
+        ask(hidden, table, owners[:0], targets[:0])
+
+
+def test_a_position_where_all_is_closed_and_nothing_is_asked_is_as_if_it_were_not_there():
+    hidden, table, _, _ = problem()
+    closed = torch.zeros(7, 10, dtype=torch.long)
+    closed[3] = torch.arange(1, 11)
+    asked = torch.tensor([2, 4]), torch.tensor([1, 9])
+    ours, theirs = full_cross_entropy(hidden, table, *asked, closed), full_cross_entropy(hidden, table, *asked)
+    torch.testing.assert_close(ours, theirs)
+    for mine, its in zip(*(torch.autograd.grad(x, (hidden, table)) for x in (ours, theirs)), strict=True):
+        torch.testing.assert_close(mine, its)
+
+
+def test_the_full_loss_is_computed_in_the_table_s_precision_where_the_rest_is_not():
+    hidden, table, owners, targets = (x.detach().float() if x.is_floating_point() else x for x in problem())
+    table.requires_grad_()
+    rough = hidden.bfloat16().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = full_cross_entropy(rough, table, owners, targets)
+    expected = textbook(rough.detach().float(), table, owners, targets)
+    torch.testing.assert_close(loss, expected)
+    loss.backward()
+    (its,) = torch.autograd.grad(expected, table)
+    torch.testing.assert_close(table.grad, its)
+    assert rough.grad.dtype == torch.bfloat16
+
+
+def test_a_second_gradient_of_the_full_loss_is_refused_rather_than_wrong():
+    hidden, table, owners, targets = problem()
+    squared = full_cross_entropy(hidden, table, owners, targets).square()
+    (first,) = torch.autograd.grad(squared, hidden, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        first.square().sum().backward()
+
+
+@pytest.mark.parametrize(("learns_hidden", "learns_table"), [(True, False), (False, True), (False, False)])
+def test_the_full_loss_learns_what_asks_for_it_and_nothing_where_nothing_may(learns_hidden, learns_table):
+    hidden, table, owners, targets = problem()
+    expected = full_cross_entropy(hidden, table, owners, targets)
+    gradients = torch.autograd.grad(expected, (hidden, table))
+    hidden, table = hidden.detach().requires_grad_(learns_hidden), table.detach().requires_grad_(learns_table)
+    loss = full_cross_entropy(hidden, table, owners, targets)
+    assert loss == expected
+    assert loss.requires_grad == (learns_hidden or learns_table)
+    if loss.requires_grad:
+        loss.backward()
+    for part, gradient, learns in zip((hidden, table), gradients, (learns_hidden, learns_table), strict=True):
+        assert torch.equal(part.grad, gradient) if learns else part.grad is None
+    for silence in (torch.no_grad, torch.inference_mode):
+        with silence():
+            assert full_cross_entropy(hidden, table, owners, targets) == expected
+
+
+def test_bpr_max_is_not_all_penalty_where_the_target_itself_was_all_that_was_drawn():
+    one_item = torch.ones(1, 2), torch.ones(2, 2), torch.tensor([0]), torch.tensor([1])
+    assert catalog_loss("bpr_max", torch.tensor([0, 5]), 4)(*one_item).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_the_layout_in_memory_of_what_is_closed_says_nothing():
+    hidden, table, owners, targets = problem()
+    drawn, zero = torch.tensor([4, 9, 4, 2]), torch.zeros(4, dtype=torch.float64)
+    closed = torch.tensor([[4, 2], [0, 0], [9, 0], [4, 0], [8, 0], [7, 9], [0, 4]])
+    open_ones = ~(closed[owners] == targets[:, None]).any(1)
+    asked = owners[open_ones], targets[open_ones]
+    turned = closed.T.contiguous().T
+    first, other = (sampled_cross_entropy(hidden, table, *asked, drawn, zero, c) for c in (closed, turned))
+    assert torch.equal(first, other)

@@ -1,10 +1,12 @@
 """recolab.models.sequential: what every network does, whichever way it reads a history."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from recolab.histories import all_windows, build_catalog, lay_out, pack, visits
@@ -141,6 +143,60 @@ def test_the_file_of_another_architecture_or_of_another_program_is_refused(tmp_p
         save_file({"weight": torch.zeros(2)}, tmp_path / "foreign", note)
         with pytest.raises(ValueError, match="foreign holds a file that no model here wrote, not a Gru4Rec"):
             Gru4Rec.load(tmp_path / "foreign")
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    histories, catalog, _ = carousel(n_users=4)
+    model = SEQUENTIAL["Gru4Rec"]()
+    model.training = replace(model.training, epochs=1)
+    path = tmp_path_factory.mktemp("saved") / "gru"
+    model.fit(histories, catalog).save(path)
+    return model, path
+
+
+@pytest.mark.parametrize("kept", [0, 4, 100, -1])
+def test_a_file_that_was_cut_off_says_what_to_do(saved, tmp_path, kept):
+    (tmp_path / "half").write_bytes(saved[1].read_bytes()[:kept])
+    with pytest.raises(ValueError, match=r"half is damaged or holds no model \(.*\): train it again"):
+        Gru4Rec.load(tmp_path / "half")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda settings, weights: settings["config"].update(depth=3),
+        lambda settings, weights: settings["config"].update(dim=8),
+        lambda settings, weights: settings["training"].update(optimizer="sgd"),
+        lambda settings, weights: settings.pop("training"),
+        lambda settings, weights: weights.pop("popularity"),
+        lambda settings, weights: weights.pop("blank"),
+        lambda settings, weights: weights.update(more=torch.zeros(2)),
+    ],
+)
+def test_the_file_of_another_version_says_what_to_do(saved, tmp_path, changed):
+    with safe_open(saved[1], framework="pt") as file:
+        note, weights = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    settings = json.loads(note["settings"])
+    changed(settings, weights)
+    save_file(weights, tmp_path / "other", note | {"settings": json.dumps(settings)})
+    with pytest.raises(ValueError, match=r"(?s)other was written by another version of recolab \(.*\): train it again"):
+        Gru4Rec.load(tmp_path / "other")
+
+
+def test_a_save_that_fails_leaves_the_file_that_was_there(saved, tmp_path, monkeypatch):
+    model, path = saved
+    (tmp_path / "gru").write_bytes(path.read_bytes())
+
+    def half(weights, temporary, note):
+        temporary.write_bytes(b"half")
+        raise OSError("no space left")
+
+    monkeypatch.setattr("recolab.models.sequential.save_file", half)
+    with pytest.raises(OSError, match="no space left"):
+        model.save(tmp_path / "gru")
+    assert (tmp_path / "gru").read_bytes() == path.read_bytes()
+    assert [file.name for file in tmp_path.iterdir()] == ["gru"]
 
 
 @pytest.mark.parametrize("name", SEQUENTIAL)

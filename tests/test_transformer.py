@@ -308,3 +308,16 @@ def test_the_weights_of_a_trained_model_make_what_its_blocks_put_out(positions):
     model.score(some)
     assert len(seen) == before + config.n_blocks  # and nobody listens any more: only this test does
     assert len(weights) == config.n_blocks
+
+
+def test_the_weights_of_a_reader_of_hidden_visits_are_those_of_the_question_it_is_asked():
+    histories, catalog, _ = carousel(n_users=6)
+    model = Transformer(replace(CONFIG, max_len=5, hidden_share=0.3), TrainConfig(epochs=1, progress=False))
+    model.fit(histories, catalog)
+    read = []
+    model.module.encoder.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0].shape))
+    window, weights = attention_weights(model, histories)
+    model.score(histories)
+    assert read == [(6, 5, 16)] * 2  # four visits and the blank: a fifth visit has no place that was ever trained
+    assert window.is_visit.shape == (6, 5)
+    assert weights[0].shape == (6, 2, 5, 5)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from recolab.models.sequential import SequenceConfig, SequenceModel
+from recolab.training import require
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,10 @@ class NextItNetConfig(SequenceConfig):
     n_blocks: int = 2
     kernel: int = 3  # visits that one filter sees
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self, n_blocks=(self.n_blocks >= 0, "0 or more"), kernel=(self.kernel >= 1, "1 or more"))
+
 
 @dataclass(frozen=True)
 class CaserConfig(SequenceConfig):
@@ -27,6 +32,15 @@ class CaserConfig(SequenceConfig):
     reach: int = 5  # visits that are read, L in the paper
     n_horizontal: int = 16  # filters of each height 1, ..., reach
     n_vertical: int = 4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(
+            self,
+            reach=(self.reach >= 1, "1 or more"),
+            n_horizontal=(self.n_horizontal >= 1, "1 or more"),
+            n_vertical=(self.n_vertical >= 1, "1 or more"),
+        )
 
 
 class CausalConvolution(nn.Module):
@@ -42,8 +56,10 @@ class CausalConvolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Filter x (W, T, D), zero where padded  ->  (W, T, n_filters)."""
-        seen = F.pad(x, (0, 0, (self.kernel - 1) * self.dilation, 0))
-        oldest_first = [seen[:, k * self.dilation :][:, : x.size(1)] for k in range(self.kernel)]
+        # A step longer than the history meets zeros only, so a tall tower need not lay out all that it could reach.
+        step = min(self.dilation, x.size(1))
+        seen = F.pad(x, (0, 0, (self.kernel - 1) * step, 0))
+        oldest_first = [seen[:, k * step :][:, : x.size(1)] for k in range(self.kernel)]
         filtered: Tensor = self.filters(torch.cat(oldest_first, -1))
         return filtered
 

@@ -17,7 +17,7 @@ from recolab.models.objectives import Batch, Objective
 from recolab.models.sequential import SequenceModel, SequenceNetwork
 from recolab.models.transformer import TransformerConfig, TransformerEncoder
 from recolab.models.writing import ListsBatch, WriteNext, write_best
-from recolab.training import TrainConfig
+from recolab.training import TrainConfig, require
 
 LEAST = 16  # visits: what a list costs at least while it is written, mostly for the scores of the catalog
 
@@ -29,6 +29,15 @@ class EncoderDecoderConfig(TransformerConfig):
     n_decoder_blocks: int = 2
     list_len: int = 10  # items of a list while it learns; it may write longer ones
     list_share: float = 0.125  # of the visits, after which a list is begun, drawn anew every epoch
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(
+            self,
+            n_decoder_blocks=(self.n_decoder_blocks >= 0, "0 or more"),
+            list_len=(self.list_len >= 1, "1 or more"),
+            list_share=(0 <= self.list_share <= 1, "from 0 (one list a window) to 1"),
+        )
 
 
 class Reading(nn.Module):

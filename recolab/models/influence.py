@@ -20,8 +20,11 @@ def influence(model: SequenceModel, histories: Histories, n_visits: int, seed: i
 
     Only histories of at least n_visits visits are asked; of each, the squared norm of the derivative of the last state by
     every visit's vector, estimated with random probes (Hutchinson 1989)  ->  (n_visits,) shares, newest first, that sum to 1
-    Raises ValueError where no history is that long.
+    Raises ValueError for more visits than the model reads, and where no history is that long.
     """
+    reads = model.config.max_len - model.objective().n_blanks
+    if not 1 <= n_visits <= reads:
+        raise ValueError(f"n_visits = {n_visits} must be from 1 to {reads}, as many as the model reads")
     visited = visits(histories)
     long = np.flatnonzero(np.diff(visited.offsets) >= n_visits)
     if len(long) == 0:

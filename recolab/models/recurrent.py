@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from recolab.models.sequential import SequenceConfig, SequenceModel
+from recolab.training import require
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,10 @@ class RecurrentConfig(SequenceConfig):
     """The depth of the network; its losses of 2018 are `loss`: bpr_max and top1_max, with some hundreds of negatives."""
 
     n_layers: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self, n_layers=(self.n_layers >= 1, "1 or more"))
 
 
 class RecurrentEncoder(nn.Module):

@@ -11,7 +11,7 @@ from typing import ClassVar, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -21,7 +21,7 @@ from recolab.lab import write_atomically
 from recolab.losses import LossName, catalog_loss
 from recolab.models.item_vectors import cooccurrence_vectors
 from recolab.models.objectives import Batch, Batches, NextVisit, Objective
-from recolab.training import TrainConfig, fit
+from recolab.training import TrainConfig, fit, require, require_types
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,17 @@ class SequenceConfig:
     batch_positions: int = 2048  # visits in a batch
     warm_start: bool = True  # begin from co-occurrence vectors instead of noise
     loss: LossName = "softmax"
+
+    def __post_init__(self) -> None:
+        require_types(self)
+        require(
+            self,
+            dim=(self.dim >= 1, "1 or more"),
+            max_len=(self.max_len >= 1, "1 or more"),
+            dropout=(0 <= self.dropout < 1, "from 0 to below 1"),
+            negatives=(self.negatives >= 0, "0 or more"),
+            batch_positions=(self.batch_positions >= 1, "1 or more"),
+        )
 
 
 class SequenceNetwork(nn.Module):
@@ -159,15 +170,21 @@ class SequenceModel:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `save` wrote; raises ValueError where another architecture wrote it."""
-        with safe_open(path, framework="pt") as file:
-            note, weights = file.metadata(), {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+        """Read what `save` wrote; raises ValueError where it is damaged, or another architecture or version wrote it."""
+        try:
+            with safe_open(path, framework="pt") as file:
+                note, weights = file.metadata(), {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+        except SafetensorError as error:
+            raise ValueError(f"{path} is damaged or holds no model ({error}): train it again") from error
         if (found := (note or {}).get("architecture", "file that no model here wrote")) != cls.__name__:
             raise ValueError(f"{path} holds a {found}, not a {cls.__name__}: load it as what it is, or train it again")
-        settings = json.loads(note["settings"])
-        model = cls(cls.Config(**settings["config"]), TrainConfig(**settings["training"]), settings["name"])
-        model._popularity = weights.pop("popularity").numpy()
-        model.module = model.network(len(model._popularity))
-        model.module.load_state_dict(weights)
+        try:
+            settings = json.loads(note["settings"])
+            model = cls(cls.Config(**settings["config"]), TrainConfig(**settings["training"]), settings["name"])
+            model._popularity = weights.pop("popularity").numpy()
+            model.module = model.network(len(model._popularity))
+            model.module.load_state_dict(weights)
+        except (KeyError, TypeError, RuntimeError) as error:  # a field or a weight that only one of the versions knows
+            raise ValueError(f"{path} was written by another version of recolab ({error}): train it again") from error
         model.module.eval()
         return model

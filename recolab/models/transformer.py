@@ -21,6 +21,7 @@ from recolab.attention import (
 from recolab.histories import Histories, Rectangle, lay_out, newest_window, visits
 from recolab.models.objectives import HiddenVisits, NextVisit, Objective
 from recolab.models.sequential import SequenceConfig, SequenceModel
+from recolab.training import require
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,17 @@ class TransformerConfig(SequenceConfig):
     gated: bool = False  # each block decides how much it adds
     time_bias: bool = False  # each head prefers how many days back it reads
     hidden_share: float = 0.0  # above 0, BERT4Rec: read both ways, and foresee this share of the visits, hidden
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        both_ways = self.hidden_share > 0
+        require(
+            self,
+            n_heads=(self.n_heads >= 1 and self.dim % self.n_heads == 0, f"a divisor of dim = {self.dim}"),
+            n_blocks=(self.n_blocks >= 0, "0 or more"),
+            hidden_share=(0 <= self.hidden_share < 1, "from 0 to below 1: who hides all reads nothing"),
+            max_len=(self.max_len > both_ways, "2 or more with hidden visits: the blank that is asked takes a place"),
+        )
 
 
 class TransformerEncoder(nn.Module):
@@ -91,8 +103,9 @@ def attention_weights(model: Transformer, histories: Histories) -> tuple[Rectang
 
     ->  the rectangle of T visits, and for every block (B, n_heads, T, T), each row summing to 1
     """
-    visited = visits(histories)
-    window = model.objective().question(lay_out(histories, visited, newest_window(visited, model.config.max_len)))
+    visited, objective = visits(histories), model.objective()
+    read = newest_window(visited, model.config.max_len - objective.n_blanks)
+    window = objective.question(lay_out(histories, visited, read))
     found: list[Tensor] = []
 
     def listen(attention: SelfAttention, inputs: tuple[Tensor, Tensor], _: Tensor) -> None:

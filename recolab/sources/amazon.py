@@ -25,6 +25,7 @@ from recolab.sources import Tables
 from recolab.sources.amazon_items import WORD, describe, name_items, read_attributes, read_pairs
 from recolab.sources.raw import LINE, find_raw, read_lines, refuse_twice, split_fields, whole
 
+_YEAR_2100 = 4_102_444_800  # seconds since 1970: what lies beyond is counted in another unit
 _LICENCE = "Reviews of amazon.com, collected by McAuley et al. for research; each review stands for a purchase."
 _S3_REC = (
     "https://github.com/RUCAIBox/CIKM2020-S3Rec has {0}.txt and {0}_item2attributes.json in its folder data; save them "
@@ -70,16 +71,17 @@ def load_games() -> Tables:
     folder = find_raw("amazon_games", ("Games-6k.test.inter", "Games-6k.item"), _GAMES)
     path, header = folder / "Games-6k.test.inter", "user_id:token\titem_id_list:token_seq\titem_id:token"
     table = split_fields(path, "\t", [USER, "history", "last"], header)
-    refuse_twice(path, table, USER)
     users = table.with_columns(whole(path, table, USER))
+    refuse_twice(path, users, USER)
     sequences = users.select(LINE, USER, pl.concat_list(pl.col("history").str.split(" "), "last").alias(ITEM))
     events = _positions(path, sequences, least=0).with_columns(pl.col(USER, ITEM) + 1)
 
     path = folder / "Games-6k.item"
     goods = split_fields(path, "\t", [ITEM, TITLE], "item_id:token\ttitle:token_seq")
+    goods = goods.with_columns(whole(path, goods, ITEM))
     refuse_twice(path, goods, ITEM)
     titles = [html.unescape(title).strip() or None for title in goods[TITLE]]
-    items = pl.DataFrame({ITEM: whole(path, goods, ITEM) + 1, TITLE: pl.Series(titles, dtype=pl.String)})
+    items = pl.DataFrame({ITEM: goods[ITEM] + 1, TITLE: pl.Series(titles, dtype=pl.String)})
     _require_known(folder / "Games-6k.test.inter", events, items, path)
     return Tables(events, items.sort(ITEM), f"Amazon Video Games 2018 (5-core, by LLMRank). {_LICENCE}")
 
@@ -96,7 +98,8 @@ def load_timed() -> Tables:
     folder = find_raw("amazon_timed", ("user_item.dat", "item_brand.dat", "item_category.dat"), _TIMED)
     path = folder / "user_item.dat"
     table = split_fields(path, "\t", [USER, ITEM, RATING, TIME])
-    numbers = pl.DataFrame([whole(path, table, name) for name in (USER, ITEM, RATING, TIME)])
+    spans = {USER: (0, None), ITEM: (0, None), RATING: (1, 5), TIME: (0, _YEAR_2100)}
+    numbers = pl.DataFrame([whole(path, table, name, *span) for name, span in spans.items()])
     events = numbers.select(
         pl.col(USER) + 1,
         pl.col(ITEM) + 1,
@@ -119,8 +122,8 @@ def _load_sequences(name: str, published: str) -> Tables:
     lines = pl.DataFrame({"text": read_lines(path)}).with_row_index(LINE, offset=1)
     fields = lines.select(LINE, pl.col("text").str.strip_chars().str.split(" ").alias(ITEM))
     users = fields.select(LINE, pl.col(ITEM).list.first().alias(USER), pl.col(ITEM).list.slice(1))
-    refuse_twice(path, users, USER)
     users = users.with_columns(whole(path, users, USER, least=1))
+    refuse_twice(path, users, USER)
     events = _positions(path, users, least=1)
     attributes = read_attributes(folder / "item_attributes.json")
     _require_known(path, events, attributes, folder / "item_attributes.json")

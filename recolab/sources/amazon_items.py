@@ -22,11 +22,17 @@ _NO_BRAND = ("", "Unknown")
 def read_attributes(path: Path) -> pl.DataFrame:
     """Read {item: [number, ...]}."""
     try:
-        table: dict[str, Any] = json.loads(path.read_bytes())
-        columns = {ITEM: [int(item) for item in table], ATTRIBUTES: list(table.values())}
-        return pl.DataFrame(columns, schema={ITEM: pl.Int64(), ATTRIBUTES: pl.List(pl.Int64())})
+        return _by_item(json.loads(path.read_bytes()), ATTRIBUTES, pl.List(pl.Int64()))
     except (ValueError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:
         raise SchemaError(f"{path}: must be {{item number: [attribute number, ...]}}: {error}") from error
+
+
+def _by_item(table: dict[str, Any], name: str, kind: pl.DataType) -> pl.DataFrame:
+    """Lay {item: value} out as two columns; raises ValueError where two keys are one item, such as "7" and "07"."""
+    columns = {ITEM: [int(item) for item in table], name: list(table.values())}
+    if len(set(columns[ITEM])) < len(table):
+        raise ValueError("an item stands twice")
+    return pl.DataFrame(columns, schema={ITEM: pl.Int64(), name: kind})
 
 
 def name_items(folder: Path, attributes: pl.DataFrame) -> tuple[pl.DataFrame, str]:
@@ -36,13 +42,7 @@ def name_items(folder: Path, attributes: pl.DataFrame) -> tuple[pl.DataFrame, st
     )
     asins = folder / "asin_map.json.gz"
     if asins.is_file():
-        numbers = _zipped_json(asins)
-        if "id2item" not in numbers:
-            raise SchemaError(f"{asins}: has no id2item; it must map item numbers to ASINs")
-        known = pl.DataFrame(
-            {ITEM: [int(item) for item in numbers["id2item"]], ASIN: list(numbers["id2item"].values())}
-        )
-        words = words.join(known, on=ITEM, how="left")
+        words = words.join(_read_asins(asins), on=ITEM, how="left")
     if not (folder / "graph").is_dir():
         return words, "attributes by number"
     if missing := [file for file in _GRAPH if not (folder / "graph" / file).is_file()]:
@@ -51,6 +51,8 @@ def name_items(folder: Path, attributes: pl.DataFrame) -> tuple[pl.DataFrame, st
         raise SchemaError(f"{folder / 'graph'}: names its items by ASIN, so asin_map.json.gz must lie beside it")
     products, brands, brand_of, categories, category_of = (_zipped_lines(folder / "graph" / file) for file in _GRAPH)
     graph = pl.DataFrame({ASIN: products})
+    if twice := graph.filter(~pl.col(ASIN).is_first_distinct())[ASIN].to_list():
+        raise SchemaError(f"{folder / 'graph' / _GRAPH[0]}: has {twice[0]} twice; fetch it again")
     named = graph.with_columns(_by_number(folder / "graph" / _GRAPH[2], brand_of, brands, len(products), BRAND))
     told = graph.with_columns(_by_number(folder / "graph" / _GRAPH[4], category_of, categories, len(products), WORD))
     pairs = told.explode(WORD).drop_nulls().join(words.select(ASIN, ITEM), on=ASIN).select(ITEM, WORD)
@@ -63,12 +65,13 @@ def _by_number(path: Path, lines: list[str], names: list[str], n_items: int, col
     """Turn each item's line of numbers into the names at these places: (n_items,) lists of text."""
     if len(lines) != n_items:
         raise SchemaError(f"{path}: has {len(lines)} lines, must have {n_items}, one an item")
-    try:
-        return pl.Series(
-            column, [[names[int(number)] for number in line.split()] for line in lines], pl.List(pl.String)
-        )
-    except (ValueError, IndexError) as error:
-        raise SchemaError(f"{path}: a line does not point to one of {len(names)} names: {error}") from error
+    for place, line in enumerate(lines, start=1):
+        for number in line.split():
+            if not (number.isdecimal() and int(number) < len(names)):
+                raise SchemaError(
+                    f"{path}: line {place} has {number!r}, must be a number below {len(names)}, of a name"
+                )
+    return pl.Series(column, [[names[int(number)] for number in line.split()] for line in lines], pl.List(pl.String))
 
 
 def read_pairs(path: Path, name: str) -> pl.DataFrame:
@@ -87,7 +90,7 @@ def describe(pairs: pl.DataFrame) -> pl.DataFrame:
     width = pairs.group_by(WORD).agg(pl.n_unique(ITEM).alias("__width"))
     root = width.sort("__width", WORD, descending=[True, False])[WORD].first()
     ranked = pairs.join(width, on=WORD).sort(
-        ITEM, pl.col(WORD) == root, "__width", WORD, descending=[False, False, True, False]
+        ITEM, pl.col(WORD).eq_missing(root), "__width", WORD, descending=[False, False, True, False]
     )
     return ranked.group_by(ITEM, maintain_order=True).agg(
         pl.col(WORD).first().alias(CATEGORY), pl.col(WORD).unique(maintain_order=True).str.join(" ").alias(TEXT)
@@ -95,15 +98,16 @@ def describe(pairs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _zipped_lines(path: Path) -> list[str]:
-    return _unzipped(path).removesuffix("\n").split("\n")
+    return _unzipped(path).replace("\r\n", "\n").removesuffix("\n").split("\n")
 
 
-def _zipped_json(path: Path) -> dict[str, Any]:
+def _read_asins(path: Path) -> pl.DataFrame:
+    """Read {"id2item": {item: ASIN}}."""
+    text = _unzipped(path)
     try:
-        table: dict[str, Any] = json.loads(_unzipped(path))
-        return table
-    except ValueError as error:
-        raise SchemaError(f"{path}: is not JSON ({error})") from error
+        return _by_item(json.loads(text)["id2item"], ASIN, pl.String())
+    except (ValueError, TypeError, KeyError, AttributeError, pl.exceptions.PolarsError) as error:
+        raise SchemaError(f"{path}: must map item numbers to ASINs under id2item: {error}") from error
 
 
 def _unzipped(path: Path) -> str:

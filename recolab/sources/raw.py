@@ -68,16 +68,17 @@ def split_fields(path: Path, separator: str, names: Sequence[str], header: str |
     return fields.list.to_struct(fields=list(names)).struct.unnest().with_row_index(LINE, offset=first)
 
 
-def whole(path: Path, table: pl.DataFrame, name: str, least: int = 0) -> pl.Series:
-    """Read a column of texts as whole numbers of at least `least`: a table with `line`, the place in the file -> Int64.
+def whole(path: Path, table: pl.DataFrame, name: str, least: int = 0, most: int | None = None) -> pl.Series:
+    """Read a column of texts as whole numbers from `least` to `most`: a table with `line`, the place in the file -> Int64.
 
     Raises SchemaError with the first line that holds anything else.
     """
     number = table[name].cast(pl.Int64, strict=False)
-    bad = (number.is_null() | (number < least)).arg_true()
+    bad = (number.is_null() | (number < least) | (False if most is None else number > most)).arg_true()
     if len(bad):
         line, value = table[LINE][bad[0]], table[name][bad[0]]
-        raise SchemaError(f"{path}: line {line} has the {name} {value!r}, must be a whole number from {least} on")
+        end = "on" if most is None else f"to {most}"
+        raise SchemaError(f"{path}: line {line} has the {name} {value!r}, must be a whole number from {least} {end}")
     return number
 
 
