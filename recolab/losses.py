@@ -35,9 +35,7 @@ def full_cross_entropy(
     Raises ValueError where nothing is asked, or something closed.
     """
     _require_open(owners, targets, closed)
-    with torch.autocast(
-        hidden.device.type, enabled=False
-    ):  # its sums over a catalog want more digits than bfloat16 has
+    with torch.autocast(hidden.device.type, enabled=False):  # sums over a catalog want more digits than bfloat16 has
         loss: Tensor = _FullCrossEntropy.apply(hidden.to(table.dtype), table, owners, targets, closed)  # type: ignore[no-untyped-call]
     return loss
 
@@ -65,9 +63,7 @@ class _FullCrossEntropy(torch.autograd.Function):
             if closed is not None:
                 errors.scatter_(1, closed[block], -torch.inf)
             top = errors.amax(1, keepdim=True)
-            top = top.masked_fill(
-                top == -torch.inf, 0
-            )  # where all is closed, nothing is asked: no NaN shall come of it
+            top = top.masked_fill(top == -torch.inf, 0)  # where all is closed nothing is asked, and no NaN comes of it
             total = errors.sub_(top).exp_().sum(1, keepdim=True).clamp(min=torch.finfo(errors.dtype).tiny)
             loss += (weight * (total.log() + top)).sum()
             errors *= weight / total
