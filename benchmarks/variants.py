@@ -6,12 +6,14 @@ python -m benchmarks.variants    # after `make report`; a quarter of an hour, on
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from benchmarks.grounds import complete_journey
+from benchmarks.kept import kept
 from benchmarks.stamped import write_table
 from benchmarks.zoo import SEEDS, Entry, Ground, made
 from recolab.evaluation import compare, judge, validation_score
@@ -20,6 +22,7 @@ from recolab.models.transformer import Transformer
 
 BASE = "as it stands"
 EPOCHS = 5  # at most; the best on validation is kept
+PAIRWISE = 256  # negatives of the losses that compare every target with every one of them
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "Transformer": {
         BASE: {},
@@ -31,34 +34,32 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
         "SwiGLU": {"feed_forward": "swiglu"},
         "gated sums": {"gated": True},
         "hidden visits (BERT4Rec)": {"hidden_share": 0.3},
-        "one negative (BCE)": {"loss": "bce"},
+        "one negative (BCE)": {"loss": "bce", "negatives": PAIRWISE},
         "cold item table": {"warm_start": False},
     },
     "GRU4Rec": {
         BASE: {},
-        "BPR-max": {"loss": "bpr_max"},
-        "TOP1-max": {"loss": "top1_max"},
-        "one negative (BCE)": {"loss": "bce"},
+        "BPR-max": {"loss": "bpr_max", "negatives": PAIRWISE},
+        "TOP1-max": {"loss": "top1_max", "negatives": PAIRWISE},
+        "one negative (BCE)": {"loss": "bce", "negatives": PAIRWISE},
         "cold item table": {"warm_start": False},
     },
 }
 ARCHITECTURES = {"Transformer": Transformer, "GRU4Rec": Gru4Rec}
 
 
-def measure(ground: Ground, name: str, variant: str) -> tuple[pl.DataFrame, dict[str, float]]:
-    """Learn one variant with every seed: what each shopper got, and what it cost."""
-    entry, few = Entry(ARCHITECTURES[name], VARIANTS[name][variant], {}), ground.few(500)
-    tables, epochs, seconds = [], [], []
-    for seed in SEEDS:
-        model = made(entry, {}, EPOCHS, seed)
-        model.fit(ground.past, ground.catalog, validate=lambda so_far: validation_score(so_far, few))
-        model.name = variant
-        tables.append(judge([model], ground.check).with_columns(seed=pl.lit(seed)))
-        epochs.append(max(model.log, key=lambda row: row["validation"])["epoch"])
-        seconds.append(np.median([row["seconds"] for row in model.log]))
-    cost = {"epochs": float(np.mean(epochs)), "epoch_seconds": float(np.median(seconds))}
-    cost["parameters"] = float(sum(p.numel() for p in model.module.encoder.parameters()))
-    return pl.concat(tables), cost
+def measure(ground: Ground, name: str, variant: str, seed: int) -> pl.DataFrame:
+    """Learn one variant: what each shopper got, and beside it what it cost."""
+    model = made(Entry(ARCHITECTURES[name], VARIANTS[name][variant], {}), {}, EPOCHS, seed)
+    few = ground.few(500)
+    model.fit(ground.past, ground.catalog, validate=lambda so_far: validation_score(so_far, few))
+    model.name = variant
+    return judge([model], ground.check).with_columns(
+        seed=pl.lit(seed),
+        epochs=pl.lit(max(model.log, key=lambda row: row["validation"])["epoch"]),
+        epoch_seconds=pl.lit(float(np.median([row["seconds"] for row in model.log]))),
+        parameters=pl.lit(sum(p.numel() for p in model.module.encoder.parameters())),
+    )
 
 
 def main() -> None:
@@ -67,9 +68,13 @@ def main() -> None:
     for name, variants in VARIANTS.items():
         base = None
         for variant in variants:
-            judged, cost = measure(ground, name, variant)
+            judged = pl.concat(
+                kept("variants", f"{name}, {variant}, {seed}", partial(measure, ground, name, variant, seed))
+                for seed in SEEDS
+            )
             base = judged if base is None else base
-            row = {"model": name, "variant": variant, "ndcg@10": judged["ndcg@10"].mean()} | cost
+            row = {"model": name, "variant": variant, "ndcg@10": judged["ndcg@10"].mean()}
+            row |= {cost: judged[cost].median() for cost in ("epochs", "epoch_seconds", "parameters")}
             both = pl.concat([base, judged])
             against = compare(both, variant, BASE, np.random.default_rng(0)) if variant != BASE else {}
             rows.append(row | {key: against.get(key) for key in ("lift", "low", "high")})

@@ -146,7 +146,6 @@ def summed_up(cases: pl.DataFrame) -> pl.DataFrame:
             against = compare(here, str(name), AGAINST, rng)
             row |= {key: against[key] for key in ("lift", "low", "high")}
         costs = (
-            "training, seconds",
             "an epoch, seconds",
             "peak memory, GB",
             "encoder parameters",

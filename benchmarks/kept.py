@@ -1,0 +1,20 @@
+"""What a long benchmark has measured is kept, so that one that was stopped goes on where it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import polars as pl
+
+from recolab.lab import DEFAULT_RUN, open_lab, write_atomically
+
+
+def kept(benchmark: str, case: str, measure: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+    """Read what this case gave before, or measure it now; delete the folder of the benchmark to measure all anew."""
+    path = open_lab(0, DEFAULT_RUN).artefact(benchmark) / f"{case}.parquet"
+    if not path.exists():
+        found = measure()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with write_atomically(path) as temporary:
+            found.write_parquet(temporary)
+    return pl.read_parquet(path)
