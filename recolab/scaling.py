@@ -36,9 +36,15 @@ class Saturation:
 def fit_saturation(sizes: ArrayLike, scores: ArrayLike) -> Saturation:
     """Fit the curve by least squares: (n,) sizes > 0 and (n,) scores, several at one size where there are seeds.
 
-    Raises ValueError for fewer than four points, or fewer than three different sizes: three unknowns fit those by chance.
+    Raises ValueError for fewer than four points, or fewer than three different sizes: three unknowns fit those by chance;
+    and for a size that is not above 0 or a score that is no number.
     """
     x, y = np.asarray(sizes, float), np.asarray(scores, float)
+    if x.shape != y.shape or not (np.isfinite(x).all() and np.isfinite(y).all() and (x > 0).all()):
+        raise ValueError(
+            f"{len(x)} sizes and {len(y)} scores: give as many of each, sizes above 0 (a depth of 0 has no place on the "
+            "curve), and no NaN"
+        )
     if len(x) < 4 or len(np.unique(x)) < 3:
         raise ValueError(f"{len(x)} points at {len(np.unique(x))} sizes: give four points, at three sizes or more")
     smallest = x.min()

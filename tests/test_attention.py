@@ -97,6 +97,9 @@ def test_the_fused_path_equals_attend():
 def test_a_width_that_heads_cannot_share_is_refused():
     with pytest.raises(ValueError, match="dim = 6 must be a multiple of n_heads = 4"):
         SelfAttention(6, 4, 0.0)
+    for n_heads in (0, -2):
+        with pytest.raises(ValueError, match=f"multiple of n_heads = {n_heads}, of which there must be 1 or more"):
+            SelfAttention(6, n_heads, 0.0)
 
 
 def torch_layer(ours, norm_first):

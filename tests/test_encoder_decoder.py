@@ -354,6 +354,12 @@ def test_more_items_than_there_are_is_an_error_that_says_how_many_there_are(worl
         model.write(histories, 3, allow_repeats=False)
 
 
+@pytest.mark.parametrize(("k", "beam"), [(3, 0), (3, -1), (0, 1), (-1, 1)])
+def test_a_list_of_nothing_and_a_beam_of_no_beginning_are_refused(world, model, k, beam):
+    with pytest.raises(ValueError, match=f"beam = {beam} and k = {k} must be 1 or more"):
+        model.write(world[0], k, beam)
+
+
 def test_without_a_past_there_is_a_list_too(world, model):
     histories = nobody(world[0])
     for beam in (1, 3):

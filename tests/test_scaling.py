@@ -35,3 +35,18 @@ def test_too_few_points_are_refused():
         fit_saturation([1, 2, 3], [0.1, 0.2, 0.25])
     with pytest.raises(ValueError, match="6 points at 2 sizes"):
         fit_saturation([1, 1, 1, 2, 2, 2], np.linspace(0.1, 0.2, 6))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "scores"),
+    [
+        ([0, 1, 2, 4], [0.1, 0.2, 0.25, 0.27]),
+        ([-1, 1, 2, 4], [0.1, 0.2, 0.25, 0.27]),
+        ([1, 2, 4, 8], [0.1, 0.2, np.nan, 0.27]),
+        ([1, 2, 4, np.inf], [0.1, 0.2, 0.25, 0.27]),
+        ([1, 2, 4, 8], [0.1, 0.2, 0.25]),
+    ],
+)
+def test_sizes_and_scores_that_lie_on_no_curve_are_refused(sizes, scores):
+    with pytest.raises(ValueError, match=f"4 sizes and {len(scores)} scores: give as many of each, sizes above 0"):
+        fit_saturation(sizes, scores)

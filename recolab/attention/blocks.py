@@ -171,5 +171,5 @@ def _weights(query: Tensor, key: Tensor, bias: Tensor) -> Tensor:
 
 
 def _require_shares(dim: int, n_heads: int) -> None:
-    if dim % n_heads:
-        raise ValueError(f"dim = {dim} must be a multiple of n_heads = {n_heads}")
+    if n_heads < 1 or dim % n_heads:
+        raise ValueError(f"dim = {dim} must be a multiple of n_heads = {n_heads}, of which there must be 1 or more")

@@ -156,8 +156,10 @@ class EncoderDecoder(SequenceModel):
         allow_repeats: whether what a user had already may be written, as a Task asks    forbidden: (B, N) bool, what
         else may not  ->  rows (B, k), and (B, k) log-probability of each item after those before it, among all that could
         still be written; their sum is that of the list
-        Raises ValueError where somebody may be given fewer than k items.
+        Raises ValueError for a beam or a k below 1, and where somebody may be given fewer than k items.
         """
+        if min(beam, k) < 1:
+            raise ValueError(f"beam = {beam} and k = {k} must be 1 or more")
         rows, log_p = np.empty((len(histories), k), np.int64), np.empty((len(histories), k), np.float32)
         n_items = self.module.table.num_embeddings
         for chosen, next_scores in self._readers(histories, beam):
