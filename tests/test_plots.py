@@ -298,3 +298,10 @@ def test_a_curve_begins_at_the_smallest_size_above_0():
     sizes = pl.DataFrame({"axis": ["depth"] * 3, "size": [0, 1, 4], "ndcg@10": [0.1, 0.2, 0.3]})
     curve = plots.scaling(sizes, {"depth": lambda sizes: sizes / 10}).lines[-1]
     np.testing.assert_allclose(curve.get_xdata()[[0, -1]], [1, 4])
+
+
+def test_prices_that_hardly_differ_are_counted_from_zero():
+    near = COSTS.with_columns(pl.Series("GB", [1.05, 1.08, 1.06]))
+    left, right = plots.costs(near, ["ms per user", "GB"]).figure.axes
+    assert (left.get_xscale(), right.get_xscale(), right.get_xlim()[0]) == ("log", "linear", 0)
+    assert right.get_xlim()[1] > 1.08

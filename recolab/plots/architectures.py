@@ -29,19 +29,28 @@ def costs(table: pl.DataFrame, prices: Sequence[str], metric: str = "ndcg@10", t
         ).iter_rows():
             ax.vlines(across, low, high, color=colour_of(name), linewidth=1.6)
             ax.plot(across, up, "o", markersize=8, color=colour_of(name), label=name)
-        ax.set_xscale("log")
-        # Less than two powers of ten would else be left with a number or none.
-        narrow = table[price].max() < 50 * table[price].min()  # type: ignore[operator]
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,)))
-        ax.xaxis.set_major_formatter(thousands())
-        ax.xaxis.set_minor_formatter("")
+        _price_axis(ax, table[price].to_numpy())
         ax.tick_params(axis="x", labelsize=8.5)
-        ax.margins(x=0.2)
         finish(ax, "", price, f"{metric}, with 95 % interval" if ax is grid[0, 0] else "")
     grid[0, -1].legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), fontsize=9.5)
     figure.suptitle(textwrap.fill(title, 72), x=0.012, ha="left")
     first: Axes = grid[0, 0]
     return first
+
+
+def _price_axis(ax: Axes, prices: NDArray[np.float64]) -> None:
+    """Count prices in powers where they are far apart, else from 0, so that nothing looks dear that is not."""
+    if prices.max() < 2 * prices.min():
+        ax.set_xlim(0, 1.3 * prices.max())
+        ax.xaxis.set_major_locator(MaxNLocator(4))
+        return
+    ax.set_xscale("log")
+    # Less than two powers of ten would else be left with a number or none.
+    narrow = prices.max() < 50 * prices.min()
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,)))
+    ax.xaxis.set_major_formatter(thousands())
+    ax.xaxis.set_minor_formatter("")
+    ax.margins(x=0.2)
 
 
 def reach(shares: Mapping[str, ArrayLike], title: str = "") -> Axes:
