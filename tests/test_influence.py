@@ -57,3 +57,10 @@ def test_what_a_model_never_reads_is_not_asked_for(hidden_share, reads):
     for n_visits in (0, reads + 1, 12):
         with pytest.raises(ValueError, match=f"n_visits = {n_visits} must be from 1 to {reads}, as many as"):
             influence(model, histories, n_visits)
+
+
+def test_the_blank_at_which_a_reader_of_both_ways_is_asked_has_no_share():
+    # The answer is written on the blank itself, so it would outweigh all visits together.
+    histories, catalog, _ = carousel(n_users=6)
+    model = Transformer(TransformerConfig(hidden_share=0.4, **SMALL), ONE).fit(histories, catalog)
+    assert influence(model, histories, 8).max() < 0.5
