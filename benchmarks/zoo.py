@@ -18,9 +18,10 @@ import optuna
 import polars as pl
 
 from benchmarks.grounds import GROUNDS, Ground
+from benchmarks.kept import folder
 from benchmarks.stamped import write_table
 from recolab.evaluation import compare, judge, validation_score
-from recolab.lab import DEFAULT_RUN, open_lab, write_atomically
+from recolab.lab import write_atomically
 from recolab.metrics import bootstrap_interval
 from recolab.models.convolutional import Caser, NextItNet
 from recolab.models.recurrent import Gru4Rec
@@ -159,11 +160,10 @@ def summed_up(cases: pl.DataFrame) -> pl.DataFrame:
 
 def main(places: list[str]) -> None:
     """Search, judge, print one JSON line per case, and write the table that notebook 07 shows."""
-    lab = open_lab(SEEDS[0], DEFAULT_RUN)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    folder = lab.artefact("zoo")
-    folder.mkdir(parents=True, exist_ok=True)
-    storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(folder / "studies.log")))
+    here = folder("zoo")
+    here.mkdir(parents=True, exist_ok=True)
+    storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(here / "studies.log")))
     cases = []
     for place in places:
         ground = GROUNDS[place]()
@@ -171,18 +171,18 @@ def main(places: list[str]) -> None:
             knobs, epochs, score = search(ground, name, storage)
             print(f"{place}, {name}: {score:.4f} with {knobs}, {epochs} epochs", file=sys.stderr, flush=True)
             for seed in SEEDS:
-                cases.append(alone(folder / f"{place}-{name}-{seed}.parquet", place, name, knobs, epochs, seed))
+                cases.append(alone(here / f"{place}-{name}-{seed}.parquet", place, name, knobs, epochs, seed))
                 figure = {"benchmark": "zoo", "case": f"{place}, seed {seed}", "system": name}
                 figure |= {"value": round(cases[-1]["ndcg@10"].mean(), 4), "unit": "ndcg@10"}  # type: ignore[arg-type]
                 print(json.dumps(figure | {"peer": None, "ratio": None}), flush=True)
     table, seconds = pl.concat(cases), []
     for place in places:
         ground = GROUNDS[place]()
-        here = table.filter(pl.col("set") == ground.name)
-        for (name, settings), _ in here.group_by("model", "settings", maintain_order=True):
+        of_place = table.filter(pl.col("set") == ground.name)
+        for (name, settings), _ in of_place.group_by("model", "settings", maintain_order=True):
             taken = epoch_seconds(ground, name, json.loads(settings))
             seconds.append({"set": ground.name, "model": name, "an epoch, seconds": taken})
-    write_table("zoo", summed_up(table.join(pl.DataFrame(seconds), on=["set", "model"])))
+    write_table("zoo", summed_up(table.join(pl.DataFrame(seconds), on=["set", "model"])), replacing="set")
 
 
 if __name__ == "__main__":
