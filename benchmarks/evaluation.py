@@ -39,24 +39,26 @@ def products_alone(task: Task, dim: int) -> None:
         block @ table.T
 
 
-def main(places: list[str]) -> None:
-    """Print a JSON line for each data set, against the bare matrix products in the same run."""
-    for place in places:
-        ground = GROUNDS[place]()
-        # One epoch is enough: what the weights say does not change how long they are asked.
-        model = Transformer(TransformerConfig(), TrainConfig(epochs=1, progress=False))
-        model.fit(ground.known, ground.known_catalog)
-        whole = median_seconds(lambda: judge([model], ground.test))
-        bare = median_seconds(lambda: products_alone(ground.test, model.config.dim))
-        figure = {
-            "benchmark": "evaluation",
-            "case": f"{len(ground.test):,} users x {len(ground.known_catalog) - 1:,} items",
-        }
-        figure |= {"system": f"{ground.name}, Transformer", "value": round(whole, 2), "unit": "s"}
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        figure |= {"peer": "the matrix products alone", "ratio": round(whole / bare, 2), "peak_gb": round(peak, 2)}
-        print(json.dumps(figure), flush=True)
+def measure(place: str) -> dict[str, object]:
+    """Time one data set, against the bare matrix products in the same run."""
+    ground = GROUNDS[place]()
+    # One epoch is enough: what the weights say does not change how long they are asked.
+    model = Transformer(TransformerConfig(), TrainConfig(epochs=1, progress=False))
+    model.fit(ground.known, ground.known_catalog)
+    whole = median_seconds(lambda: judge([model], ground.test))
+    bare = median_seconds(lambda: products_alone(ground.test, model.config.dim))
+    return {
+        "benchmark": "evaluation",
+        "case": f"{len(ground.test):,} users x {len(ground.known_catalog) - 1:,} items",
+        "system": f"{ground.name}, Transformer",
+        "value": round(whole, 2),
+        "unit": "s",
+        "peer": "the matrix products alone",
+        "ratio": round(whole / bare, 2),
+        "peak_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
+    }
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or list(GROUNDS))
+    for place in sys.argv[1:] or GROUNDS:
+        print(json.dumps(measure(place)), flush=True)
