@@ -8,6 +8,7 @@ READY := $(VENV)/.ready
 # Your own data: make report EVENTS=my_log.csv, or another source: make report DATA=... . RUN names the artefact folder.
 DATA ?=
 EVENTS ?=
+READING ?=
 RUN ?=
 # Which of benchmarks/ to run.
 NAME ?= complete_journey
@@ -18,10 +19,10 @@ NAME ?= complete_journey
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):[^#]*## */  make \1\t/' | expand -t 18
-	@echo '  EVENTS=my_log.csv, DATA=source and RUN=name choose other data for the report; PYTHON=... another interpreter.'
+	@echo '  EVENTS=my_log.csv (and READING=..., how it is read), DATA=source and RUN=name choose other data for the report; PYTHON=... another interpreter.'
 
 report: $(READY)  ## run the notebooks that are out of date, and write reports/
-	@$(BIN)/python -m recolab.report --data "$$DATA" --events "$$EVENTS" --run "$$RUN"
+	@$(BIN)/python -m recolab.report --data "$$DATA" --events "$$EVENTS" --reading "$$READING" --run "$$RUN"
 
 test: $(READY)  ## lint, types, floors, tests, and every notebook on tiny sizes
 	$(BIN)/ruff check .
@@ -51,4 +52,4 @@ $(READY): pyproject.toml constraints.txt
 # Threads that wait shall give their core away: spinning, training is three times slower beside any other busy program.
 OMP_WAIT_POLICY ?= passive
 
-export DATA EVENTS RUN OMP_WAIT_POLICY
+export DATA EVENTS READING RUN OMP_WAIT_POLICY

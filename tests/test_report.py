@@ -307,6 +307,10 @@ def test_a_log_of_ones_own_is_tabular_absolute_and_a_run_of_its_own(tmp_path, mo
         (["--data", "tabular"], "needs the path of your log"),
         (["--events", "log.csv", "--data", "shop"], "leave DATA out"),
         (["--data", "shop", "--run", "a/b"], "plain folder name"),
+        (["--events", "log.csv", "--reading", "columns: {a: b"], "READING is no YAML"),
+        (["--events", "log.csv", "--reading", "customer"], "READING = customer is no mapping"),
+        (["--events", "log.csv", "--reading", "{1: a}"], "READING knows columns, items"),
+        (["--data", "shop", "--reading", "{separator: ';'}"], "name the log, EVENTS=my_log.csv"),
     ],
 )
 def test_a_command_that_cannot_be_meant_is_refused(arguments, message, tmp_path, capsys, monkeypatch):
@@ -315,6 +319,21 @@ def test_a_command_that_cannot_be_meant_is_refused(arguments, message, tmp_path,
     Path("log.csv").touch()
     assert main(arguments, tmp_path) == 1
     assert message in capsys.readouterr().err
+
+
+def test_how_a_log_is_read_reaches_the_notebooks_that_ask(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "log.csv").touch()
+    told = shared_parameters(None, Path("log.csv"), None, "{columns: {customer: user_id}, items: goods.csv}")
+    assert told["READING"] == {"columns": {"customer": "user_id"}, "items": str(tmp_path / "goods.csv")}
+    asks, other = write_notebook(tmp_path, "01_a"), write_notebook(tmp_path, "02_b")
+    notebook = nbformat.read(asks, 4)
+    [words] = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    words.source += "\nREADING = {}"
+    nbformat.write(notebook, asks)
+    chosen = settle([asks, other], told, {})
+    assert chosen[asks]["READING"] == told["READING"]
+    assert "READING" not in chosen[other]
 
 
 def test_a_log_that_cannot_be_read_ends_in_one_clear_sentence(tmp_path, capsys, monkeypatch):
@@ -351,6 +370,10 @@ def test_a_fingerprint_changes_with_each_thing_that_matters(tmp_path, monkeypatc
     marks.append(fingerprint(notebook, told, "package", [Stamp("second", 1.0, 0.1, {"a.csv": 1}, {})]))
     log.write_text("ab")
     marks.append(fingerprint(notebook, told, "package", [first]))
+    told["READING"] = {"items": str(tmp_path / "goods.csv")}
+    for goods in ("a", "ab"):
+        (tmp_path / "goods.csv").write_text(goods)
+        marks.append(fingerprint(notebook, told, "package", [first]))
     write_notebook(tmp_path, "01_a", "new = 1")
     marks.append(fingerprint(notebook, told, "package", [first]))
     write_notebook(tmp_path, "01_a", 'long = lab.measured("long")')

@@ -29,6 +29,35 @@ def test_a_log_of_ones_own_goes_with_tabular_and_with_nothing_else(tmp_path):
         sources.load("tabular")
 
 
+def test_a_log_in_other_words_is_read_as_it_is_told(tmp_path):
+    path, goods = tmp_path / "log.csv", tmp_path / "goods.csv"
+    path.write_text("customer;sku;at;did\n1;a;2024-01-01;buy\n2;b;2024-01-02;look\n")
+    goods.write_text("item_id,title\na,Tea\nb,Cup\n")
+    words = {"customer": "user_id", "sku": "item_id", "at": "timestamp", "did": "kind"}
+    kinds = {"buy": "purchase", "look": "view"}
+    reading = {"columns": words, "separator": ";", "kinds": kinds}
+    tables = sources.load("tabular", str(path), reading)
+    assert tables.events.select(USER, ITEM, "kind").rows() == [(1, "a", "purchase"), (2, "b", "view")]
+    goods.write_text("item_id;title\na;Tea\nb;Cup\n")
+    tables = sources.load("tabular", str(path), {**reading, "items": str(goods)})
+    assert tables.items["title"].to_list() == ["Tea", "Cup"]
+
+
+@pytest.mark.parametrize(
+    ("reading", "message"),
+    [
+        ({"colums": {}}, "READING knows columns, items, .*, not colums"),
+        ({"columns": ["user_id"]}, "columns = .* must be a mapping, theirs to ours"),
+        ({"separator": 59}, "separator = 59 must be a text"),
+    ],
+)
+def test_words_that_say_nothing_of_reading_are_refused(reading, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        sources.load("tabular", str(tmp_path / "log.csv"), reading)
+    with pytest.raises(ValueError, match="use DATA = 'tabular'"):
+        sources.load("shop", reading={"separator": ";"})
+
+
 def test_an_unknown_source_is_answered_with_those_there_are():
     with pytest.raises(ValueError, match="no source is called 'grocer'; there are complete_journey"):
         sources.load("grocer")

@@ -25,13 +25,15 @@ def main(arguments: Sequence[str] | None = None, folder: Path | None = None) -> 
     folder = folder or project_root() / "notebooks"
     notebooks = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
     try:
-        shared = shared_parameters(told.data or None, Path(told.events).expanduser() if told.events else None, told.run)
+        log = Path(told.events).expanduser() if told.events else None
+        shared = shared_parameters(told.data or None, log, told.run, told.reading)
         file = {}
         if told.smoke:
             os.environ.setdefault("RECOLAB_HOME", tempfile.mkdtemp(prefix="recolab-smoke-"))
             if (folder / "smoke.yaml").exists():
                 file = read_parameter_file(folder / "smoke.yaml", notebooks)
-            named = {name: shared[name] for name in ("DATA", "EVENTS")} if told.data or told.events else {}
+            shared.pop("RUN")
+            named = shared if told.data or told.events else {}
             file[EVERY] = file.get(EVERY, {}) | named
             shared = {"RUN": "smoke"}
         print(f"\n{make_report(notebooks, shared, file) / 'README.md'}")
@@ -48,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m recolab.report", description=main.__doc__.splitlines()[0])  # type: ignore[union-attr]
     parser.add_argument("--data", help=f"a source: {', '.join(SOURCES)}; the first by default")
     parser.add_argument("--events", help="the path of your own log; implies --data tabular")
+    parser.add_argument("--reading", help="how your log is read, a YAML mapping: {columns: {customer: user_id}}")
     parser.add_argument("--run", help="name of the artefact folder; default: the source's or the log's name")
     parser.add_argument(
         "--smoke", action="store_true", help="tiny sizes (notebooks/smoke.yaml), into a temporary folder"

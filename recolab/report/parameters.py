@@ -11,7 +11,7 @@ import nbformat
 import yaml
 
 from recolab.lab import DEFAULT_RUN, RESERVED_RUNS
-from recolab.sources import ORDINAL_SOURCES, SOURCES
+from recolab.sources import ORDINAL_SOURCES, SOURCES, check_reading
 
 EVERY = "all"  # the key of a parameter file whose values go to every notebook
 
@@ -40,11 +40,15 @@ def defaults(notebook: Path) -> dict[str, Any]:
     return found
 
 
-def shared_parameters(data: str | None, events: Path | None, run: str | None) -> dict[str, Any]:
-    """Settle the three words that all notebooks share; a log of one's own is read as `tabular` and has its own run.
+def shared_parameters(
+    data: str | None, events: Path | None, run: str | None, reading: str | None = None
+) -> dict[str, Any]:
+    """Settle the words that all notebooks share; a log of one's own is read as `tabular` and has its own run.
 
     data: a source's name    events: the log's path    run: the artefact folder's name, else the source's or the log's
-    Raises ValueError for an unknown source, for one without a clock, for a log that is not there, for one given to another source, and for tabular without one.
+    reading: how the log is read, words of `read_events` as a YAML mapping
+    Raises ValueError for an unknown source, for one without a clock, for a log that is not there, for one given to
+    another source, for tabular without one, and for a reading that is no such mapping.
     """
     if data is not None and data not in SOURCES:
         raise ValueError(f"DATA = {data} is no source; there are {', '.join(SOURCES)}")
@@ -61,7 +65,8 @@ def shared_parameters(data: str | None, events: Path | None, run: str | None) ->
         raise ValueError(f"EVENTS = {events} is not a file")
     stem = events.name.split(".")[0].replace(" ", "_") if events is not None else ""
     name = f"log_{stem}" if stem in (DEFAULT_RUN, *RESERVED_RUNS) else stem
-    return {
+    told = {"READING": _reading(reading, events)} if reading else {}
+    return told | {
         "DATA": "tabular" if events is not None else data or DEFAULT_RUN,
         "EVENTS": str(events.resolve()) if events is not None else "",
         "RUN": run or (name if events is not None else data or DEFAULT_RUN),
@@ -104,6 +109,23 @@ def settle(
         claims = {"CHECK_CLAIMS": False} if on_other_data and "CHECK_CLAIMS" in names else {}
         chosen[notebook] = claims | {name: common[name] for name in common if name in names} | own
     return chosen
+
+
+def _reading(text: str, events: Path | None) -> dict[str, Any]:
+    """Understand how a log is to be read; the item table's path is made absolute, as the log's is."""
+    example = 'READING="{columns: {customer: user_id, sku: item_id}}"'
+    try:
+        told = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"READING is no YAML ({str(error).splitlines()[0]}): write it as {example}") from error
+    if not isinstance(told, dict):
+        raise ValueError(f"READING = {text} is no mapping: write it as {example}")
+    if events is None:
+        raise ValueError("READING says how a log of your own is read: name the log, EVENTS=my_log.csv")
+    check_reading(told)
+    if "items" in told:
+        told["items"] = str(Path(told["items"]).expanduser().resolve())
+    return told
 
 
 def _literal(value: ast.expr | None) -> Any:

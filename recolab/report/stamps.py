@@ -64,10 +64,13 @@ def fingerprint(notebook: Path, parameters: dict[str, Any], package: str, before
     cells = [(cell.cell_type, cell.source) for cell in nbformat.read(notebook, as_version=4).cells]
     asked = re.findall(r'measured\("(\w+)"\)', "\n".join(source for _, source in cells))
     tables = [table.read_text() for name in asked if (table := project_root() / "benchmarks" / f"{name}.csv").exists()]
-    log = Path(parameters.get("EVENTS") or "")
-    file = [log.stat().st_size, log.stat().st_mtime_ns] if log.is_file() else []
+    reading = parameters.get("READING") or {}
+    logs = [Path(path) for path in (parameters.get("EVENTS"), reading.get("items")) if path]
+    files = [[log.stat().st_size, log.stat().st_mtime_ns] for log in logs if log.is_file()]
     upstream = [stamp.fingerprint for stamp in before if stamp.artefacts]
-    return _hash(json.dumps([cells, tables, parameters, file, package, upstream], sort_keys=True, default=str).encode())
+    return _hash(
+        json.dumps([cells, tables, parameters, files, package, upstream], sort_keys=True, default=str).encode()
+    )
 
 
 def package_fingerprint(package: Path | None = None) -> str:

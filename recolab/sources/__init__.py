@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
 import narwhals as nw
 import polars as pl
@@ -22,6 +23,8 @@ _LOADERS = {
     "online_retail": ("online_retail", "load_online_retail"),
 }
 SOURCES = (*_LOADERS, "tabular")
+# What may be said of how one's own log is read, words of `tabular.read_events`, and what each is.
+_READING = {"columns": dict, "items": str, "item_columns": dict, "kinds": dict, "time_unit": str, "separator": str}
 # An order within each user but no clock: no moment cuts them for everybody, so they are judged leave-one-out.
 ORDINAL_SOURCES = ("amazon_beauty", "amazon_sports", "amazon_games")
 
@@ -35,27 +38,39 @@ class Tables:
     note: str
 
 
-def load(name: str, events: str = "", items: str = "") -> Tables:
+def load(name: str, events: str = "", reading: Mapping[str, Any] | None = None) -> Tables:
     """Load a source by the name that a notebook's DATA parameter holds.
 
-    name: one of SOURCES    events, items: files of one's own log, for tabular only
-    Raises ValueError for an unknown name, for tabular without a file and for a file given to another source; and
-    whatever the source itself raises.
+    name: one of SOURCES    events: the file of one's own log, for tabular only    reading: how it is read, words of
+    `tabular.read_events` (READING)
+    Raises ValueError for an unknown name or word, for tabular without a file and for a file given to another source;
+    and whatever the source itself raises.
     """
-    if name != "tabular" and (events or items):
-        raise ValueError(f"{name} brings its own data; to read {events or items} use DATA = 'tabular'")
+    if name != "tabular" and (events or reading):
+        raise ValueError(f"{name} brings its own data; to read {events or reading} use DATA = 'tabular'")
     if name == "tabular":
         from recolab.sources.tabular import read_events  # noqa: PLC0415
 
         if not events:
             raise ValueError("tabular needs the path of your log: EVENTS = 'my_log.csv'")
-        return read_events(events, items=items or None)
+        return read_events(events, **check_reading(reading or {}))
     if name not in _LOADERS:
         raise ValueError(f"no source is called {name!r}; there are {', '.join(SOURCES)}")
     # Imported only when asked for: a source may need a package that the others do not.
     module, function = _LOADERS[name]
     tables: Tables = getattr(import_module(f"recolab.sources.{module}"), function)()
     return tables
+
+
+def check_reading(reading: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return how a log is read, or raise ValueError that names the first word which is unknown or of another type."""
+    for word, value in reading.items():
+        if word not in _READING:
+            raise ValueError(f"READING knows {', '.join(_READING)}, not {word}")
+        if not isinstance(value, _READING[word]):
+            kind = "a mapping, theirs to ours" if _READING[word] is dict else "a text"
+            raise ValueError(f"READING: {word} = {value!r} must be {kind}")
+    return reading
 
 
 def impossible(name: str) -> Mapping[str, nw.Expr]:
