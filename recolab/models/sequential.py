@@ -150,14 +150,15 @@ class SequenceModel:
         visited, objective = visits(histories), self.objective()
         windows = newest_window(visited, self.config.max_len - objective.n_blanks)
         lengths = windows[:, 1] - windows[:, 0]
-        scores = np.tile(self._popularity, (len(histories), 1))
         some = np.flatnonzero(lengths > 0)
+        hidden = torch.zeros(len(histories), self.config.dim)
         self.module.eval()
         with torch.inference_mode():
             for chosen in bucketed_batches(lengths[some], self.config.batch_positions):
                 window = lay_out(histories, visited, windows[some[chosen]])
-                hidden = self.module(objective.question(window))[:, -1]
-                scores[some[chosen]] = (hidden @ self.module.table.weight.T).numpy()
+                hidden[some[chosen]] = self.module(objective.question(window))[:, -1]
+            scores: NDArray[np.float32] = (hidden @ self.module.table.weight.T).numpy()
+        scores[lengths == 0] = self._popularity
         scores[:, PAD] = -np.inf
         return scores
 
