@@ -150,18 +150,19 @@ def test_top1_max_by_hand_on_two_drawn_items():
     assert top1_max(wanted, drawn).item() == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("loss", [bpr_max, top1_max])
-def test_a_loss_of_maxima_is_the_loop_that_the_paper_prints(loss):
+@pytest.mark.parametrize("penalty", [None, 0, 1])
+def test_a_loss_of_maxima_is_the_loop_that_the_paper_prints(penalty):
     wanted, drawn = scores()
     total = 0.0
     for w, row in zip(wanted.tolist(), drawn.tolist(), strict=True):
         share = [math.exp(d) / sum(math.exp(e) for e in row) for d in row]
         pairs = list(zip(share, row, strict=True))
-        if loss is bpr_max:
-            total += -math.log(sum(s * sigmoid(w - d) for s, d in pairs)) + sum(s * d**2 for s, d in pairs)
-        else:
+        if penalty is None:
             total += sum(s * (sigmoid(d - w) + sigmoid(d**2)) for s, d in pairs)
-    assert loss(wanted, drawn).item() == pytest.approx(total / 6, rel=1e-12)
+        else:
+            total -= math.log(sum(s * sigmoid(w - d) for s, d in pairs)) - penalty * sum(s * d**2 for s, d in pairs)
+    loss = top1_max(wanted, drawn) if penalty is None else bpr_max(wanted, drawn, penalty)
+    assert loss.item() == pytest.approx(total / 6, rel=1e-12)
 
 
 @pytest.mark.parametrize("loss", [binary_cross_entropy, bpr_max, top1_max])
