@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import html
-from pathlib import Path
 
 import polars as pl
 
 from recolab.schema import (
     BRAND,
     CATEGORY,
-    EVENT_COLUMNS,
     ITEM,
     KIND,
     RATING,
@@ -19,11 +17,11 @@ from recolab.schema import (
     TITLE,
     USER,
     VALUE,
-    SchemaError,
 )
 from recolab.sources import Tables
-from recolab.sources.amazon_items import WORD, describe, name_items, read_attributes, read_pairs
-from recolab.sources.raw import LINE, find_raw, read_lines, refuse_twice, split_fields, whole
+from recolab.sources.amazon_items import WORD, describe, read_pairs
+from recolab.sources.raw import LINE, find_raw, refuse_twice, split_fields, whole
+from recolab.sources.sequences import positions, read_sequences, require_known
 
 _YEAR_2100 = 4_102_444_800  # seconds since 1970: what lies beyond is counted in another unit
 _LICENCE = "Reviews of amazon.com, collected by McAuley et al. for research; each review stands for a purchase."
@@ -74,7 +72,7 @@ def load_games() -> Tables:
     users = table.with_columns(whole(path, table, USER))
     refuse_twice(path, users, USER)
     sequences = users.select(LINE, USER, pl.concat_list(pl.col("history").str.split(" "), "last").alias(ITEM))
-    events = _positions(path, sequences, least=0).with_columns(pl.col(USER, ITEM) + 1)
+    events = positions(path, sequences, least=0).with_columns(pl.col(USER, ITEM) + 1)
 
     path = folder / "Games-6k.item"
     goods = split_fields(path, "\t", [ITEM, TITLE], "item_id:token\ttitle:token_seq")
@@ -82,7 +80,7 @@ def load_games() -> Tables:
     refuse_twice(path, goods, ITEM)
     titles = [html.unescape(title).strip() or None for title in goods[TITLE]]
     items = pl.DataFrame({ITEM: goods[ITEM] + 1, TITLE: pl.Series(titles, dtype=pl.String)})
-    _require_known(folder / "Games-6k.test.inter", events, items, path)
+    require_known(folder / "Games-6k.test.inter", events, items, path)
     return Tables(events, items.sort(ITEM), f"Amazon Video Games 2018 (5-core, by LLMRank). {_LICENCE}")
 
 
@@ -116,36 +114,8 @@ def load_timed() -> Tables:
 
 
 def _load_sequences(name: str, published: str) -> Tables:
-    """Load one of S3-Rec's sets: a line per user, `user item item ...`."""
+    """Load one of S3-Rec's sets."""
     folder = find_raw(name, ("sequences.txt", "item_attributes.json"), _S3_REC.format(published, name))
-    path = folder / "sequences.txt"
-    lines = pl.DataFrame({"text": read_lines(path)}).with_row_index(LINE, offset=1)
-    fields = lines.select(LINE, pl.col("text").str.strip_chars().str.split(" ").alias(ITEM))
-    users = fields.select(LINE, pl.col(ITEM).list.first().alias(USER), pl.col(ITEM).list.slice(1))
-    users = users.with_columns(whole(path, users, USER, least=1))
-    refuse_twice(path, users, USER)
-    events = _positions(path, users, least=1)
-    attributes = read_attributes(folder / "item_attributes.json")
-    _require_known(path, events, attributes, folder / "item_attributes.json")
-    items, said = name_items(folder, attributes)
-    note = f"Amazon {published.replace('_', ' ')} 2014 (5-core, by S3-Rec; {said}). {_LICENCE}"
-    return Tables(events, items.sort(ITEM), note)
-
-
-def _positions(path: Path, sequences: pl.DataFrame, least: int) -> pl.DataFrame:
-    """Make an event of every item of a sequence: (line, user, list of item texts) a user."""
-    if (lonely := sequences.filter(pl.col(ITEM).list.len() == 0)).height:
-        raise SchemaError(f"{path}: line {lonely[LINE][0]} has a user without any item")
-    steps = sequences.with_columns(pl.int_ranges(pl.col(ITEM).list.len()).alias(TIME)).explode(ITEM, TIME)
-    steps = steps.with_columns(whole(path, steps, ITEM, least), pl.lit(REVIEW).alias(KIND), pl.lit(1.0).alias(VALUE))
-    return steps.select(EVENT_COLUMNS)
-
-
-def _require_known(path: Path, events: pl.DataFrame, items: pl.DataFrame, described: Path) -> None:
-    """Refuse an item file that does not belong to the log."""
-    strangers = events.join(items, on=ITEM, how="anti")[ITEM].unique().sort()
-    if len(strangers):
-        raise SchemaError(
-            f"{path}: {len(strangers)} items are not in {described.name}, first {strangers.head(3).to_list()}; the two "
-            "files are not of one set"
-        )
+    tables = read_sequences(folder)
+    note = f"Amazon {published.replace('_', ' ')} 2014 (5-core, by S3-Rec; {tables.note}). {_LICENCE}"
+    return Tables(tables.events, tables.items, note)
