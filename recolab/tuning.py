@@ -24,11 +24,12 @@ def tune(
     trials: int = 8,
     seed: int = 7,
     metric: str = f"ndcg@{K}",
+    seconds: float | None = None,
 ) -> tuple[dict[str, dict[str, Any]], pl.DataFrame]:
     """Search a model's few knobs with optuna; a space of at most `trials` points is searched whole.
 
     make: called with the knobs    space: knob -> its values, the likeliest first    histories: to fit on, once a trial    tasks: validation
-    questions, each answered by every trial  ->  task name -> the best knobs for it, and a table of all trials
+    questions, each answered by every trial    seconds: after so many no other trial begins  ->  task name -> the best knobs for it, and a table of all trials
     """
     size = math.prod(len(values) for values in space.values())
     sampler = optuna.samplers.GridSampler(space, seed=seed) if size <= trials else optuna.samplers.TPESampler(seed=seed)
@@ -42,7 +43,7 @@ def tune(
         model = make(**knobs).fit(histories, tasks[0].catalog)
         return [validation_score(model, task, metric) for task in tasks]
 
-    study.optimize(worth, n_trials=min(trials, size))
+    study.optimize(worth, n_trials=min(trials, size), timeout=seconds)
     best = {task.name: max(study.trials, key=lambda t: t.values[n]).params for n, task in enumerate(tasks)}
     rows = [
         trial.params | {task.name: value for task, value in zip(tasks, trial.values, strict=True)}

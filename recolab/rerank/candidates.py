@@ -60,6 +60,13 @@ def join_candidates(parts: Sequence[Candidates]) -> Candidates:
     return Candidates(owners, rows, features, names, wanted)
 
 
+def of_owners(candidates: Candidates, which: NDArray[np.bool_]) -> Candidates:
+    """Keep the candidates of some histories: which (B,) bool."""
+    kept = which[candidates.owners]
+    columns = {name: getattr(candidates, name)[kept] for name in ("owners", "rows", "features", "wanted")}
+    return replace(candidates, **columns)
+
+
 def without_opinion(candidates: Candidates, model: str) -> Candidates:
     """Take one model's score and rank columns away, to see what is lost; the candidates stay the same.
 

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 
 from recolab.evaluation import K, Task, slices
 from recolab.metrics import hits_table
-from recolab.rerank.candidates import Candidates, standardised
+from recolab.rerank.candidates import Candidates, of_owners, standardised
 
 
 class Ranker(Protocol):
@@ -168,6 +168,25 @@ def choose_ranker(
     """Fit every ranker at one cut and take the best at the next: task is what `check` answers  ->  it, and all scores."""
     judged = [judge_ranker(ranker.fit(learn), check, task)[metric].to_numpy().mean() for ranker in rankers]
     return rankers[int(np.argmax(judged))], {r.name: float(j) for r, j in zip(rankers, judged, strict=True)}
+
+
+def choose_by_halves(
+    rankers: Sequence[Ranker], candidates: Candidates, task: Task, seed: int = 7, metric: str = f"ndcg@{K}"
+) -> tuple[Ranker, dict[str, float]]:
+    """Where there is one question only: learn from half of the users, look at the others, and the reverse.
+
+    task: what `candidates` answer  ->  the best ranker, fitted on all of them, and every ranker's mean over all users
+    """
+    first = np.random.default_rng(seed).permutation(len(task)) < len(task) // 2
+    scores = {}
+    for ranker in rankers:
+        unseen = np.zeros(len(task))
+        for learn in (first, ~first):
+            judged = judge_ranker(ranker.fit(of_owners(candidates, learn)), candidates, task)
+            unseen[~learn] = judged[metric].to_numpy()[~learn]
+        scores[ranker.name] = float(unseen.mean())
+    best = max(rankers, key=lambda ranker: scores[ranker.name])
+    return best.fit(candidates), scores
 
 
 def judge_ranker(ranker: Ranker, candidates: Candidates, task: Task) -> pl.DataFrame:

@@ -1,0 +1,159 @@
+"""How good do these models get on sequences that somebody published, in so many minutes, every choice made on validation?"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from recolab import rerank
+from recolab.evaluation import judge, leaderboard, validation_score
+from recolab.folds import LeaveOneOut, leave_one_out_tasks
+from recolab.models import Recommender
+from recolab.models.content import Content
+from recolab.models.linear import Ease
+from recolab.models.neighbours import Transitions, UserNeighbours
+from recolab.models.popularity import Popularity
+from recolab.models.transformer import Transformer, TransformerConfig
+from recolab.sources.sequences import read_sequences
+from recolab.training import TrainConfig
+from recolab.tuning import Space, tune
+
+LOOK_USERS = 3000  # of the validation, asked by every trial and after every epoch
+CANDIDATES = 40  # of every model, for each user
+# A history's time runs in steps: half-lives are in items. The likeliest value stands first.
+SIMPLE: dict[str, tuple[Callable[..., Recommender], Space]] = {
+    "Popularity": (Popularity, {}),
+    "Transitions": (Transitions, {"half_life_days": [1.4, 0.7, 3], "damping": [0.3, 0.5], "reach": [10, 5]}),
+    "User neighbours": (UserNeighbours, {"half_life_days": [4, 2, 10], "k": [200, 100]}),
+    "Content": (Content, {"half_life_days": [1.5, 5], "words": ["tfidf", "count"]}),
+    "EASE": (Ease, {"l2": [100.0, 300.0], "half_life_days": [1.4, 4], "max_items": [12_500]}),  # 4 bytes x items²
+}
+TRIALS = 6  # at most, for each
+DROPOUTS = (0.5, 0.3, 0.15)
+SHORT, LONG = 6, 30  # epochs of a trial, and of the model that is kept, at most
+SHARES = {"simple models": 0.25, "sequence model": 0.5}  # of the minutes; the hybrid takes what is left
+
+
+@dataclass
+class _Clock:
+    """The seconds that each part took, told as they pass."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Time what happens within."""
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+        print(f"{name}: {self.seconds[name]:.0f} s", file=sys.stderr, flush=True)
+
+
+def benchmark(path: str | Path, minutes: float = 25, seed: int = 7) -> pl.DataFrame:
+    """Judge simple models, one sequence model and their hybrid on a folder of sequences, leave-one-out, all items ranked.
+
+    path: a folder with sequences.txt and perhaps item_attributes.json (`sources.sequences`)    minutes: about how long
+    ->  a row a model, best first: metrics of the test with 95 % intervals, its score on validation, and its seconds,
+    the hybrid's being those of all. What is chosen is chosen on validation; the test is asked once, at the end.
+    Raises what `read_sequences` and `leave_one_out_tasks` raise, ValueError for minutes that are not above 0.
+    """
+    if not minutes > 0:
+        raise ValueError(f"minutes = {minutes} must be above 0")
+    clock = _Clock()
+    with clock.part("reading"):
+        tables = read_sequences(path)
+        loo = leave_one_out_tasks(tables.events, tables.items)
+    models: list[Recommender] = []
+    for name, (make, space) in SIMPLE.items():
+        with clock.part(name):
+            models.append(_tuned(name, make, space, loo, 60 * minutes * SHARES["simple models"] / len(SIMPLE), seed))
+    with clock.part("Transformer"):
+        models.append(_sequence_model(loo, 60 * minutes * SHARES["sequence model"], seed))
+    with clock.part("Hybrid"):
+        ranker, candidates, on_validation = _hybrid(models, loo, seed)
+    with clock.part("judging"):
+        judged = [judge([model], loo.test) for model in models]
+        judged.append(rerank.judge_ranker(ranker, candidates, loo.test))
+        on_validation |= {model.name: validation_score(model, loo.validation) for model in models}
+    return _table(pl.concat(judged), on_validation, clock.seconds, seed)
+
+
+def _tuned(
+    name: str, make: Callable[..., Recommender], space: Space, loo: LeaveOneOut, seconds: float, seed: int
+) -> Recommender:
+    """Choose the knobs on some users of the validation, and fit."""
+    few = loo.validation.sample(LOOK_USERS, np.random.default_rng(seed))
+    knobs: dict[str, Any] = {}
+    if space:
+        best, _ = tune(make, space, loo.training, [few], TRIALS, seed, seconds=seconds)
+        knobs = best[few.name]
+    return make(name=name, **knobs).fit(loo.training, loo.catalog)
+
+
+def _sequence_model(loo: LeaveOneOut, seconds: float, seed: int) -> Transformer:
+    """Choose the dropout by short runs, then train as long as the time allows and keep the best epoch."""
+    few = loo.validation.sample(LOOK_USERS, np.random.default_rng(seed))
+
+    def trained(dropout: float, epochs: int) -> Transformer:
+        shape = TransformerConfig(n_blocks=1, dropout=dropout, negatives=0, max_len=50)
+        training = TrainConfig(epochs, patience=epochs, seed=seed, progress=False)
+        return Transformer(shape, training).fit(
+            loo.training, loo.catalog, validate=lambda so_far: validation_score(so_far, few)
+        )
+
+    def best(model: Transformer) -> float:
+        return max(row["validation"] for row in model.log)
+
+    started, tried = time.perf_counter(), {}
+    for dropout in DROPOUTS:
+        tried[dropout] = trained(dropout, SHORT)
+        passed = time.perf_counter() - started
+        if passed + passed / len(tried) > seconds / 2:  # half of the time is the long run's
+            break
+    chosen = max(tried, key=lambda dropout: best(tried[dropout]))
+    affordable = int((seconds - passed) / (passed / len(tried) / SHORT))
+    if affordable <= SHORT:
+        return tried[chosen]
+    return max((tried[chosen], trained(chosen, min(LONG, affordable))), key=best)
+
+
+def _hybrid(
+    models: list[Recommender], loo: LeaveOneOut, seed: int
+) -> tuple[rerank.Ranker, rerank.Candidates, dict[str, float]]:
+    """Learn from the validation in what order the models' candidates belong  ->  ranker, the test's candidates, scores."""
+    facts = rerank.item_features(loo.training, loo.catalog)
+    learn, ask = (rerank.propose(models, task, facts, CANDIDATES) for task in (loo.validation, loo.test))
+    ranker, scores = rerank.choose_by_halves(rerank.contenders(seed=seed), learn, loo.validation, seed)
+    best = scores[ranker.name]
+    ranker.name = "Hybrid"
+    return ranker, ask, {"Hybrid": best}
+
+
+def _table(judged: pl.DataFrame, on_validation: dict[str, float], seconds: dict[str, float], seed: int) -> pl.DataFrame:
+    """Put intervals, validation and seconds beside each other; reading counts for every model, all models for the hybrid."""
+    board = leaderboard(judged, np.random.default_rng(seed))
+    whole = sum(seconds.values()) - seconds["judging"]
+    taken = {name: whole if name == "Hybrid" else seconds["reading"] + seconds[name] for name in board["model"]}
+    columns = {"validation_ndcg@10": on_validation, "seconds": taken}
+    return board.with_columns(
+        pl.Series(name, [values[model] for model in board["model"]]) for name, values in columns.items()
+    )
+
+
+class _Callable(ModuleType):
+    """A room and the one thing that is done in it share a name: `recolab.benchmark(path)` shall work whoever imported it."""
+
+    def __call__(self, path: str | Path, minutes: float = 25, seed: int = 7) -> pl.DataFrame:
+        return benchmark(path, minutes, seed)
+
+
+sys.modules[__name__].__class__ = _Callable

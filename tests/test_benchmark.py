@@ -1,0 +1,71 @@
+"""One call from a folder of sequences to a table, and nothing of the test in any choice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import recolab
+from recolab.benchmark import SIMPLE, benchmark
+from recolab.schema import SchemaError
+
+N_ITEMS = 30
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """120 users walk around a ring of goods, each from its own start: what follows is certain, who comes is not."""
+    path, rng = tmp_path_factory.mktemp("ring"), np.random.default_rng(0)
+    walks = [[(start + step) % N_ITEMS + 1 for step in range(8)] for start in rng.integers(N_ITEMS, size=120)]
+    lines = [f"{user} {' '.join(map(str, walk))}" for user, walk in enumerate(walks, start=1)]
+    (path / "sequences.txt").write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_a_ring_is_learned_and_every_model_stands_in_the_table(folder, capsys):
+    table = recolab.benchmark(folder, minutes=0.2)
+    assert set(table["model"]) == {*SIMPLE, "Transformer", "Hybrid"}
+    worth = dict(table.select("model", "ndcg@10").iter_rows())
+    assert worth["Transitions"] > 0.9
+    assert worth["Transformer"] > 3 * worth["Popularity"]
+    assert worth["Hybrid"] > 0.9
+    assert (table["ndcg@10_low"] <= table["ndcg@10"]).all()
+    assert (table["ndcg@10"] <= table["ndcg@10_high"]).all()
+    assert (table["validation_ndcg@10"] > 0).all()
+    whole = table.filter(table["model"] == "Hybrid")["seconds"][0]
+    assert whole == table["seconds"].max()
+    assert "Transformer: " in capsys.readouterr().err
+
+
+def test_what_is_held_out_for_the_test_changes_no_choice(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(recolab.benchmark, "LONG", 8)
+    lines = [line.split() for line in (folder / "sequences.txt").read_text().splitlines()]
+    other = np.random.default_rng(1).permutation([line[-1] for line in lines])
+    text = "".join(f"{' '.join([*line[:-1], last])}\n" for line, last in zip(lines, other, strict=True))
+    (tmp_path / "sequences.txt").write_text(text)
+    # Time enough for every trial: only the clock could choose otherwise.
+    first, second = (recolab.benchmark(where, minutes=60).sort("model") for where in (folder, tmp_path))
+    assert first["validation_ndcg@10"].to_list() == second["validation_ndcg@10"].to_list()
+    assert second.filter(second["model"] == "Hybrid")["ndcg@10"][0] < 0.5
+
+
+def test_little_time_gives_a_table_all_the_same(folder):
+    table = benchmark(folder, minutes=0.001)
+    assert len(table) == len(SIMPLE) + 2
+    assert table["seconds"].max() < 30
+
+
+@pytest.mark.parametrize("minutes", [0, -1, float("nan")])
+def test_no_time_at_all_is_refused(minutes, folder):
+    with pytest.raises(ValueError, match="must be above 0"):
+        recolab.benchmark(folder, minutes=minutes)
+
+
+def test_a_folder_without_sequences_is_refused_before_anything_runs(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"sequences\.txt: no such file"):
+        recolab.benchmark(tmp_path)
+    (tmp_path / "sequences.txt").write_text("1 2 x 3\n")
+    with pytest.raises(SchemaError, match=r"sequences\.txt: line 1"):
+        recolab.benchmark(tmp_path)
