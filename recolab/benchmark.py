@@ -1,4 +1,4 @@
-"""How good do these models get on sequences that somebody published, in so many minutes, every choice made on validation?"""
+"""Judge models on published sequences in so many minutes, every choice made on validation."""
 
 from __future__ import annotations
 

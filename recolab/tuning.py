@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -43,7 +44,13 @@ def tune(
         model = make(**knobs).fit(histories, tasks[0].catalog)
         return [validation_score(model, task, metric) for task in tasks]
 
-    study.optimize(worth, n_trials=min(trials, size), timeout=seconds)
+    ends = math.inf if seconds is None else time.perf_counter() + seconds
+
+    def stop_when_late(study: optuna.Study, _: optuna.trial.FrozenTrial) -> None:
+        if time.perf_counter() >= ends:
+            study.stop()
+
+    study.optimize(worth, n_trials=min(trials, size), callbacks=[stop_when_late])
     best = {task.name: max(study.trials, key=lambda t: t.values[n]).params for n, task in enumerate(tasks)}
     rows = [
         trial.params | {task.name: value for task, value in zip(tasks, trial.values, strict=True)}

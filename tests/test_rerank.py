@@ -189,6 +189,33 @@ def test_validation_chooses_the_ranker():
     assert scores == {r.name: rerank.judge_ranker(r, found, TASK)["ndcg@10"].mean() for r in (bad, good)}
 
 
+class Remembers:
+    """Knows by heart what was wanted of those it learned from, and nothing of others."""
+
+    name = "Remembers"
+
+    def fit(self, candidates):
+        """Learn by heart."""
+        pairs = zip(candidates.owners, candidates.rows, strict=True)
+        self.known = {pair for pair, wanted in zip(pairs, candidates.wanted, strict=True) if wanted}
+        return self
+
+    def rank(self, candidates):
+        """Say what it knows."""
+        pairs = zip(candidates.owners, candidates.rows, strict=True)
+        return np.array([pair in self.known for pair in pairs], np.float32)
+
+
+def test_halves_see_through_a_ranker_that_learns_by_heart():
+    found = rerank.propose(MODELS, TASK, FACTS, n=10)
+    best, scores = rerank.choose_by_halves([Remembers(), rerank.LinearBlend()], found, TASK)
+    assert isinstance(best, rerank.LinearBlend)
+    assert scores["Remembers"] < 0.5 < scores["Blend"]
+    # The best has learned from all users at the end.
+    whole = rerank.LinearBlend().fit(found)
+    np.testing.assert_allclose(best.slopes, whole.slopes)
+
+
 def test_the_line_says_that_it_believes_frequency():
     found = rerank.propose(MODELS, TASK, FACTS, n=10)
     weights = rerank.LinearBlend().fit(found).weights()

@@ -27,3 +27,9 @@ def test_a_large_space_gets_as_many_trials_as_are_paid_for():
 def test_a_model_with_nothing_to_turn_is_tried_once():
     best, trials = tune(PersonalFrequency, {}, HISTORIES, [TASK])
     assert (best, len(trials)) == ({"next": {}}, 1)
+
+
+def test_when_the_time_is_up_no_other_trial_begins():
+    space = {"half_life_days": list(range(1, 200))}
+    _, trials = tune(PersonalFrequency, space, HISTORIES, [TASK], trials=50, seconds=0)
+    assert len(trials) == 1
