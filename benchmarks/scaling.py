@@ -36,7 +36,9 @@ def measure(ground: Ground, knobs: dict[str, Any], share: float, seed: int) -> p
     """
     drawn = np.random.default_rng(seed).permutation(len(ground.past))[: round(share * len(ground.past))]
     past, few = ground.past.take(np.sort(drawn)), ground.few(500)
-    model = made(Entry(Transformer, {}, {}), knobs, round(EPOCHS / share), seed)
+    epochs = round(EPOCHS / share)
+    # All epochs run: the first of many, in the warm-up, are no reason to stop.
+    model = made(Entry(Transformer, {}, {}), knobs | {"patience": epochs}, epochs, seed)
     model.fit(past, ground.catalog, validate=lambda so_far: validation_score(so_far, few))
     [row] = leaderboard(judge([model], ground.check), np.random.default_rng(seed)).iter_rows(named=True)
     found = {
