@@ -54,7 +54,7 @@ def lift(table: pl.DataFrame, title: str = "", target: float | None = None, ax: 
         ax.hlines(row, low, high, color=colour, linewidth=2.2)
         ax.plot(value, row, "o", color=colour, markersize=7)
         end, side, shift = (low, "right", -8) if high < 0 else (high, "left", 8)  # away from the zero line
-        words = f"{value:+.1f} %".replace("-", "−")
+        words = f"{round(value, 1) + 0.0:+.1f} %".replace("-", "−")  # no minus before 0.0
         text = ax.annotate(words, (end, row), (shift, 0), textcoords="offset points", ha=side, va="center")
         text.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 1.5})
     ax.axvline(0, color=INK, linewidth=1)
