@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,6 +25,7 @@ from recolab.models.linear import Ease
 from recolab.models.neighbours import Transitions, UserNeighbours
 from recolab.models.popularity import Popularity
 from recolab.models.transformer import Transformer, TransformerConfig
+from recolab.schema import USER, SchemaError
 from recolab.sources.sequences import read_sequences
 from recolab.training import TrainConfig
 from recolab.tuning import Space, tune
@@ -40,6 +43,8 @@ SIMPLE: dict[str, tuple[Callable[..., Recommender], Space]] = {
 TRIALS = 6  # at most, for each
 DROPOUTS = (0.5, 0.3, 0.15)
 SHORT, LONG = 6, 30  # epochs of a trial, and of the model that is kept, at most
+LEAST = 4  # items of at least one user: two are held out, and a sequence model learns from what follows what
+MOST_SEED = 2**31 - 1  # LightGBM's
 SHARES = {"simple models": 0.25, "sequence model": 0.5}  # of the minutes; the hybrid takes what is left
 
 
@@ -64,13 +69,14 @@ def benchmark(path: str | Path, minutes: float = 25, seed: int = 7) -> pl.DataFr
     path: a folder with sequences.txt and perhaps item_attributes.json (`sources.sequences`)    minutes: about how long
     ->  a row a model, best first: metrics of the test with 95 % intervals, its score on validation, and its seconds,
     the hybrid's being those of all. What is chosen is chosen on validation; the test is asked once, at the end.
-    Raises what `read_sequences` and `leave_one_out_tasks` raise, ValueError for minutes that are not above 0.
+    Raises what `read_sequences` and `leave_one_out_tasks` raise, SchemaError where no user has four items, and
+    ValueError for minutes that are no number above 0 and for a seed that is no whole number.
     """
-    if not minutes > 0:
-        raise ValueError(f"minutes = {minutes} must be above 0")
+    _check_words(minutes, seed)
     clock = _Clock()
     with clock.part("reading"):
         tables = read_sequences(path)
+        _require_length(path, tables.events)
         loo = leave_one_out_tasks(tables.events, tables.items)
     models: list[Recommender] = []
     for name, (make, space) in SIMPLE.items():
@@ -85,6 +91,24 @@ def benchmark(path: str | Path, minutes: float = 25, seed: int = 7) -> pl.DataFr
         judged.append(rerank.judge_ranker(ranker, candidates, loo.test))
         on_validation |= {model.name: validation_score(model, loo.validation) for model in models}
     return _table(pl.concat(judged), on_validation, clock.seconds, seed)
+
+
+def _check_words(minutes: float, seed: int) -> None:
+    """Refuse at once what would only be met after half of the time."""
+    if not (isinstance(minutes, Real) and 0 < minutes < math.inf):
+        raise ValueError(f"minutes = {minutes!r} must be above 0, and a finite number")
+    if type(seed) is not int or not 0 <= seed <= MOST_SEED:
+        raise ValueError(f"seed = {seed!r} must be a whole number from 0 to {MOST_SEED}")
+
+
+def _require_length(path: str | Path, events: pl.DataFrame) -> None:
+    """Refuse sequences of which nothing is left to learn from."""
+    longest = max(events[USER].value_counts()["count"])
+    if longest < LEAST:
+        raise SchemaError(
+            f"{Path(path) / 'sequences.txt'}: the longest sequence has {longest} item(s); two of each are held out, and a "
+            f"sequence model learns from what follows what: give users of {LEAST} items or more"
+        )
 
 
 def _tuned(

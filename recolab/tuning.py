@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice, product
 from typing import Any
 
 import optuna
@@ -27,17 +28,17 @@ def tune(
     metric: str = f"ndcg@{K}",
     seconds: float | None = None,
 ) -> tuple[dict[str, dict[str, Any]], pl.DataFrame]:
-    """Search a model's few knobs with optuna; a space of at most `trials` points is searched whole.
+    """Search a model's few knobs with optuna; a space of at most `trials` points is searched whole, in the order of its values.
 
     make: called with the knobs    space: knob -> its values, the likeliest first    histories: to fit on, once a trial    tasks: validation
     questions, each answered by every trial    seconds: after so many no other trial begins  ->  task name -> the best knobs for it, and a table of all trials
     """
     size = math.prod(len(values) for values in space.values())
-    sampler = optuna.samplers.GridSampler(space, seed=seed) if size <= trials else optuna.samplers.TPESampler(seed=seed)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(directions=["maximize"] * len(tasks), sampler=sampler)
-    if size > trials:  # a search that sees little of a space begins at its first corner, where we expect the best
-        study.enqueue_trial({name: values[0] for name, values in space.items()})
+    study = optuna.create_study(directions=["maximize"] * len(tasks), sampler=optuna.samplers.TPESampler(seed=seed))
+    # Few trials, or little time, shall see the first corner of the space, where we expect the best.
+    for point in islice(product(*space.values()), size if size <= trials else 1):
+        study.enqueue_trial(dict(zip(space, point, strict=True)))
 
     def worth(trial: optuna.Trial) -> list[float]:
         knobs = {name: trial.suggest_categorical(name, list(values)) for name, values in space.items()}
@@ -51,9 +52,9 @@ def tune(
             study.stop()
 
     study.optimize(worth, n_trials=min(trials, size), callbacks=[stop_when_late])
-    best = {task.name: max(study.trials, key=lambda t: t.values[n]).params for n, task in enumerate(tasks)}
+    done = [trial for trial in study.trials if trial.values is not None]  # the others were still waiting
+    best = {task.name: max(done, key=lambda t: t.values[n]).params for n, task in enumerate(tasks)}
     rows = [
-        trial.params | {task.name: value for task, value in zip(tasks, trial.values, strict=True)}
-        for trial in study.trials
+        trial.params | {task.name: value for task, value in zip(tasks, trial.values, strict=True)} for trial in done
     ]
     return best, pl.DataFrame(rows, strict=False)

@@ -57,10 +57,37 @@ def test_little_time_gives_a_table_all_the_same(folder):
     assert table["seconds"].max() < 30
 
 
-@pytest.mark.parametrize("minutes", [0, -1, float("nan")])
+@pytest.mark.parametrize("minutes", [0, -1, float("nan"), float("inf"), "5", None])
 def test_no_time_at_all_is_refused(minutes, folder):
-    with pytest.raises(ValueError, match="must be above 0"):
+    with pytest.raises(ValueError, match=r"minutes = .* must be above 0"):
         recolab.benchmark(folder, minutes=minutes)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 7.0, "7", None, True, np.int64(7)])
+def test_a_seed_that_not_every_model_understands_is_refused_before_anything_runs(seed, folder):
+    with pytest.raises(ValueError, match=r"seed = .* must be a whole number from 0 to"):
+        recolab.benchmark(folder, minutes=0.001, seed=seed)
+
+
+@pytest.mark.parametrize(
+    "sequences",
+    [
+        "1 1 2 3 4 5\n",  # one user: half of the users is nobody
+        "".join(f"{u} {' '.join(str(10 * u + k) for k in range(4))}\n" for u in range(1, 40)),  # nobody is ever hit
+    ],
+)
+def test_where_no_order_can_be_learned_the_hybrid_is_the_mean_of_all(sequences, tmp_path):
+    (tmp_path / "sequences.txt").write_text(sequences)
+    table = recolab.benchmark(tmp_path, minutes=0.001)
+    assert set(table["model"]) == {*SIMPLE, "Transformer", "Hybrid"}
+    assert table["validation_ndcg@10"].is_finite().all()
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_sequences_too_short_to_learn_from_are_refused_by_name(length, tmp_path):
+    (tmp_path / "sequences.txt").write_text("".join(f"{u} {' '.join('123'[:length])}\n" for u in range(1, 20)))
+    with pytest.raises(SchemaError, match=rf"sequences\.txt: the longest sequence has {length} item.* 4 items or more"):
+        recolab.benchmark(tmp_path)
 
 
 def test_a_folder_without_sequences_is_refused_before_anything_runs(tmp_path):

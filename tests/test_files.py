@@ -179,3 +179,16 @@ def test_ids_that_differ_only_in_type_are_found_but_a_text_that_looks_like_one_i
     path = write(tmp_path, "b.jsonl", "\n".join([*lines, '{"user_id" : 1}']))
     message = refusal(path, id_columns=["user_id"])
     assert "line 3 has the user_id 1 as int, others have it as text; ids must be of one type" in message
+
+
+@pytest.mark.parametrize("separator", ["", ";;", "\\t", "\n", '"', "é"])
+def test_a_separator_that_cannot_separate_is_refused(separator, tmp_path):
+    (tmp_path / "log.csv").write_text("a;b\n1;2\n")
+    with pytest.raises(SchemaError, match="must be one character"):
+        read_file(tmp_path / "log.csv", separator=separator)
+
+
+def test_a_separator_without_a_name_is_told_of_all_the_same(tmp_path):
+    (tmp_path / "log.csv").write_text("a;b\n1;2\n")
+    with pytest.raises(SchemaError, match=r"seems to be a semicolon: .* or save the file with ' 's"):
+        read_file(tmp_path / "log.csv", separator=" ")

@@ -310,6 +310,9 @@ def test_a_log_of_ones_own_is_tabular_absolute_and_a_run_of_its_own(tmp_path, mo
         (["--events", "log.csv", "--reading", "columns: {a: b"], "READING is no YAML"),
         (["--events", "log.csv", "--reading", "customer"], "READING = customer is no mapping"),
         (["--events", "log.csv", "--reading", "{1: a}"], "READING knows columns, items"),
+        (["--events", "log.csv", "--reading", "{kinds: 2020-13-45}"], "READING is no YAML (month must be in 1..12)"),
+        (["--events", "log.csv", "--reading", "{kinds: {1: view, buy: cart}}"], "kinds has 1, which is no text"),
+        (["--events", "log.csv", "--reading", "{items: goods.csv}"], "items = 'goods.csv' is not a file (looked for /"),
         (["--data", "shop", "--reading", "{separator: ';'}"], "name the log, EVENTS=my_log.csv"),
     ],
 )
@@ -324,6 +327,7 @@ def test_a_command_that_cannot_be_meant_is_refused(arguments, message, tmp_path,
 def test_how_a_log_is_read_reaches_the_notebooks_that_ask(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "log.csv").touch()
+    (tmp_path / "goods.csv").touch()
     told = shared_parameters(None, Path("log.csv"), None, "{columns: {customer: user_id}, items: goods.csv}")
     assert told["READING"] == {"columns": {"customer": "user_id"}, "items": str(tmp_path / "goods.csv")}
     asks, other = write_notebook(tmp_path, "01_a"), write_notebook(tmp_path, "02_b")

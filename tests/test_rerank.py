@@ -216,6 +216,21 @@ def test_halves_see_through_a_ranker_that_learns_by_heart():
     np.testing.assert_allclose(best.slopes, whole.slopes)
 
 
+@pytest.mark.parametrize("hits", ["nobody's", "one user's", "all"])
+def test_halves_that_teach_nothing_leave_all_opinions_equal(hits):
+    found = rerank.propose(MODELS, TASK, FACTS, n=10)
+    wanted = {
+        "nobody's": found.wanted & False,
+        "one user's": found.wanted & (found.owners == 3),
+        "all": found.wanted | True,
+    }
+    found = replace(found, wanted=wanted[hits])
+    best, scores = rerank.choose_by_halves(rerank.contenders(), found, TASK)
+    equal = rerank.EqualBlend()
+    assert isinstance(best, rerank.EqualBlend)
+    assert scores == pytest.approx({equal.name: rerank.judge_ranker(equal, found, TASK)["ndcg@10"].mean()})
+
+
 def test_the_line_says_that_it_believes_frequency():
     found = rerank.propose(MODELS, TASK, FACTS, n=10)
     weights = rerank.LinearBlend().fit(found).weights()

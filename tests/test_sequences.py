@@ -41,3 +41,18 @@ def test_what_is_no_sequence_is_named(text, message, tmp_path):
     (tmp_path / "sequences.txt").write_text(text)
     with pytest.raises(SchemaError, match=message):
         read_sequences(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"1": [5], "1": [6], "2": [5]}', "an item stands twice"),
+        ("[" * 100_000, "must be {item number"),
+        ('{"1": ["a"], "2": [5]}', r"found value of type String: \"a\"$"),
+    ],
+)
+def test_attributes_that_cannot_be_meant_are_refused_in_a_sentence(text, message, tmp_path):
+    (tmp_path / "sequences.txt").write_text("1 2 1\n")
+    (tmp_path / "item_attributes.json").write_text(text)
+    with pytest.raises(SchemaError, match=message):
+        read_sequences(tmp_path)

@@ -49,6 +49,11 @@ def test_a_log_in_other_words_is_read_as_it_is_told(tmp_path):
         ({"colums": {}}, "READING knows columns, items, .*, not colums"),
         ({"columns": ["user_id"]}, "columns = .* must be a mapping, theirs to ours"),
         ({"separator": 59}, "separator = 59 must be a text"),
+        ({"columns": {1: "user_id"}}, "columns has 1, which is no text: put it into quotes"),
+        ({"columns": {"customer": ["user_id"]}}, r"columns has \['user_id'\], which is no text"),
+        ({"kinds": {True: "purchase", "buy": "purchase"}}, "kinds has True, which is no text"),
+        ({"item_columns": {"sku": "item_id"}}, "item_columns .* give its path too"),
+        ("separator: ';'", "READING = .* must be a mapping"),
     ],
 )
 def test_words_that_say_nothing_of_reading_are_refused(reading, message, tmp_path):

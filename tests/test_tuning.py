@@ -33,3 +33,11 @@ def test_when_the_time_is_up_no_other_trial_begins():
     space = {"half_life_days": list(range(1, 200))}
     _, trials = tune(PersonalFrequency, space, HISTORIES, [TASK], trials=50, seconds=0)
     assert len(trials) == 1
+
+
+def test_what_there_is_time_for_begins_where_the_best_is_expected():
+    space = {"half_life_days": [30, 10, 90, 10_000, 1, 5, 7, 20]}
+    _, trials = tune(PersonalFrequency, space, HISTORIES, [TASK], trials=8, seconds=0)
+    assert trials["half_life_days"].to_list() == [30]
+    _, trials = tune(PersonalFrequency, space, HISTORIES, [TASK], trials=8)
+    assert trials["half_life_days"].to_list() == space["half_life_days"]

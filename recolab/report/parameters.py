@@ -48,7 +48,7 @@ def shared_parameters(
     data: a source's name    events: the log's path    run: the artefact folder's name, else the source's or the log's
     reading: how the log is read, words of `read_events` as a YAML mapping
     Raises ValueError for an unknown source, for one without a clock, for a log that is not there, for one given to
-    another source, for tabular without one, and for a reading that is no such mapping.
+    another source, for tabular without one, and for a reading that is no such mapping or names an item table that is not there.
     """
     if data is not None and data not in SOURCES:
         raise ValueError(f"DATA = {data} is no source; there are {', '.join(SOURCES)}")
@@ -116,7 +116,7 @@ def _reading(text: str, events: Path | None) -> dict[str, Any]:
     example = 'READING="{columns: {customer: user_id, sku: item_id}}"'
     try:
         told = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # a date that no calendar has is a ValueError
         raise ValueError(f"READING is no YAML ({str(error).splitlines()[0]}): write it as {example}") from error
     if not isinstance(told, dict):
         raise ValueError(f"READING = {text} is no mapping: write it as {example}")
@@ -124,7 +124,10 @@ def _reading(text: str, events: Path | None) -> dict[str, Any]:
         raise ValueError("READING says how a log of your own is read: name the log, EVENTS=my_log.csv")
     check_reading(told)
     if "items" in told:
-        told["items"] = str(Path(told["items"]).expanduser().resolve())
+        items = Path(told["items"]).expanduser().resolve()
+        if not items.is_file():
+            raise ValueError(f"READING: items = {told['items']!r} is not a file (looked for {items})")
+        told["items"] = str(items)
     return told
 
 

@@ -29,6 +29,10 @@ class Candidates:
     names: list[str]
     wanted: NDArray[np.bool_]
 
+    def can_teach(self) -> bool:
+        """Tell whether an order can be learned: some were wanted and some were not."""
+        return bool(self.wanted.any() and not self.wanted.all())
+
 
 def propose(
     models: Sequence[Recommender], task: Task, everybody: Columns, n: int = 30, allowed: NDArray[np.bool_] | None = None

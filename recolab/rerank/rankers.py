@@ -60,7 +60,7 @@ class LinearBlend:
 
         Raises ValueError where all candidates were wanted, or none.
         """
-        if candidates.wanted.all() or not candidates.wanted.any():
+        if not candidates.can_teach():
             raise ValueError(
                 f"of {len(candidates.wanted):,} candidates {candidates.wanted.sum():,} were wanted: there is nothing to "
                 "tell apart, give a longer log"
@@ -175,9 +175,12 @@ def choose_by_halves(
 ) -> tuple[Ranker, dict[str, float]]:
     """Where there is one question only: learn from half of the users, look at the others, and the reverse.
 
-    task: what `candidates` answer  ->  the best ranker, fitted on all of them, and every ranker's mean over all users
+    task: what `candidates` answer  ->  the best ranker, fitted on all of them, and every ranker's mean over all users;
+    EqualBlend, which learns nothing, where one half has nothing to tell apart
     """
     first = np.random.default_rng(seed).permutation(len(task)) < len(task) // 2
+    if not all(of_owners(candidates, half).can_teach() for half in (first, ~first)):
+        rankers = [EqualBlend()]
     scores = {}
     for ranker in rankers:
         unseen = np.zeros(len(task))

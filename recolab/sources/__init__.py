@@ -63,14 +63,30 @@ def load(name: str, events: str = "", reading: Mapping[str, Any] | None = None) 
 
 
 def check_reading(reading: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return how a log is read, or raise ValueError that names the first word which is unknown or of another type."""
+    """Return how a log is read, or raise ValueError that names the first word which cannot be meant."""
+    if not isinstance(reading, Mapping):
+        raise ValueError(f"READING = {reading!r} must be a mapping, such as {{'separator': ';'}}")
     for word, value in reading.items():
         if word not in _READING:
             raise ValueError(f"READING knows {', '.join(_READING)}, not {word}")
         if not isinstance(value, _READING[word]):
             kind = "a mapping, theirs to ours" if _READING[word] is dict else "a text"
             raise ValueError(f"READING: {word} = {value!r} must be {kind}")
+        if isinstance(value, dict):
+            _check_names(word, value)
+    if "item_columns" in reading and "items" not in reading:
+        raise ValueError(
+            "READING: item_columns names the columns of an item table: give its path too, items: goods.csv"
+        )
     return reading
+
+
+def _check_names(word: str, names: Mapping[Any, Any]) -> None:
+    """Refuse names that are no text: YAML reads a bare 1, yes or null as something else, which no column is called."""
+    for pair in names.items():
+        for name in pair:
+            if not isinstance(name, str):
+                raise ValueError(f"READING: {word} has {name!r}, which is no text: put it into quotes, '...'")
 
 
 def impossible(name: str) -> Mapping[str, nw.Expr]:

@@ -22,9 +22,19 @@ _NO_BRAND = ("", "Unknown")
 def read_attributes(path: Path) -> pl.DataFrame:
     """Read {item: [number, ...]}."""
     try:
-        return _by_item(json.loads(path.read_bytes()), ATTRIBUTES, pl.List(pl.Int64()))
-    except (ValueError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:
-        raise SchemaError(f"{path}: must be {{item number: [attribute number, ...]}}: {error}") from error
+        table = json.loads(path.read_bytes(), object_pairs_hook=_without_doubles)
+        return _by_item(table, ATTRIBUTES, pl.List(pl.Int64()))
+    except (ValueError, TypeError, AttributeError, RecursionError, pl.exceptions.PolarsError) as error:
+        said = str(error).partition("\n")[0]
+        raise SchemaError(f"{path}: must be {{item number: [attribute number, ...]}}: {said}") from error
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of its pairs; of two with one key, JSON would keep the later without a word."""
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        raise ValueError("an item stands twice")
+    return table
 
 
 def _by_item(table: dict[str, Any], name: str, kind: pl.DataType) -> pl.DataFrame:

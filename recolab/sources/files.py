@@ -46,7 +46,8 @@ def read_file(
     if not (len(content) if isinstance(content, bytes) else path.stat().st_size):
         raise SchemaError(f"{path}: the file is empty; export the log again, with a header and rows")
     if suffix in _SEPARATORS:
-        separator = separator or _SEPARATORS[suffix]
+        separator = _SEPARATORS[suffix] if separator is None else separator
+        _check_separator(separator)
         table, said = _read_csv(path, content, separator), f"separator {_SPOKEN.get(separator, separator)}"
     elif suffix in _JSON_LINES:
         table, said = _read_json_lines(path, content, id_columns), "json lines"
@@ -55,6 +56,11 @@ def read_file(
     if table.is_empty():
         raise SchemaError(f"{path}: there is no row below the header {', '.join(table.columns)}; export the log again")
     return table, f"{path.name}: {len(table):,} rows ({said})"
+
+
+def _check_separator(separator: str) -> None:
+    if len(separator) != 1 or not separator.isascii() or separator in '"\r\n\0':
+        raise SchemaError(f'separator {separator!r} must be one character, such as ; or , or | or a tab, "\\t"')
 
 
 def is_untyped(path: str | Path) -> bool:
@@ -136,7 +142,7 @@ def _csv_header(path: Path, content: Content, separator: str) -> list[str]:
     if mark and header[0].count(mark) >= len(header):
         raise SchemaError(
             f"{path}: the first column is {header[0]!r}; the separator seems to be a {_SPOKEN[mark]}: pass "
-            f"separator={mark!r}, or save the file with {_SPOKEN[separator]}s"
+            f"separator={mark!r}, or save the file with {_SPOKEN.get(separator, repr(separator))}s"
         )
     refuse_doubled(header, str(path))
     return header
