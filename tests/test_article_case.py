@@ -57,9 +57,9 @@ def test_the_sample_stays_small() -> None:
 
 def test_sources_are_loaded_by_the_name_a_notebook_gives() -> None:
     assert_frame_equal(load("article_case").events, load_article_case().events)
-    files = {"events": str(SAMPLE / "events.csv"), "items": str(SAMPLE / "items.csv")}
-    assert load("tabular", **files).items.height == 5
-    assert load("tabular", events=files["events"]).items.columns == [ITEM]
+    events, items = str(SAMPLE / "events.csv"), str(SAMPLE / "items.csv")
+    assert load("tabular", events, {"items": items}).items.height == 5
+    assert load("tabular", events).items.columns == [ITEM]
     with pytest.raises(
         ValueError, match="no source is called 'movies'; there are complete_journey, shop, article_case"
     ):
