@@ -6,11 +6,12 @@ python -m benchmarks.zoo complete_journey beauty    # after `make report`; about
 from __future__ import annotations
 
 import json
-import multiprocessing
 import resource
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
-from pathlib import Path
+from functools import partial
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,9 @@ import optuna
 import polars as pl
 
 from benchmarks.grounds import GROUNDS, Ground
-from benchmarks.kept import folder
+from benchmarks.kept import folder, kept
 from benchmarks.stamped import write_table
 from recolab.evaluation import compare, judge, validation_score
-from recolab.lab import write_atomically
 from recolab.metrics import bootstrap_interval
 from recolab.models.convolutional import Caser, NextItNet
 from recolab.models.recurrent import Gru4Rec
@@ -114,21 +114,14 @@ def epoch_seconds(ground: Ground, name: str, knobs: Knobs) -> float:
     return float(np.median([line["seconds"] for line in model.log]))
 
 
-def alone(path: Path, *case: Any) -> pl.DataFrame:
-    """Run one case in a process of its own, so that its peak memory is its own; what was run before is read."""
-    if not path.exists():
-        process = multiprocessing.get_context("spawn").Process(target=_work, args=(path, *case))
-        process.start()
-        process.join()
-        if process.exitcode:
-            raise RuntimeError(f"{case} ended with {process.exitcode}")
-    return pl.read_parquet(path)
+def alone(*case: Any) -> pl.DataFrame:
+    """Run one case in a process of its own, so that its peak memory is its own."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as one:
+        return one.submit(_work, *case).result()
 
 
-def _work(path: Path, place: str, *case: Any) -> None:
-    found = judged(GROUNDS[place](), *case)
-    with write_atomically(path) as temporary:
-        found.write_parquet(temporary)
+def _work(place: str, *case: Any) -> pl.DataFrame:
+    return judged(GROUNDS[place](), *case)
 
 
 def summed_up(cases: pl.DataFrame) -> pl.DataFrame:
@@ -171,7 +164,8 @@ def main(places: list[str]) -> None:
             knobs, epochs, score = search(ground, name, storage)
             print(f"{place}, {name}: {score:.4f} with {knobs}, {epochs} epochs", file=sys.stderr, flush=True)
             for seed in SEEDS:
-                cases.append(alone(here / f"{place}-{name}-{seed}.parquet", place, name, knobs, epochs, seed))
+                case = partial(alone, place, name, knobs, epochs, seed)
+                cases.append(kept("zoo", f"{place}-{name}-{seed}", case))
                 figure = {"benchmark": "zoo", "case": f"{place}, seed {seed}", "system": name}
                 figure |= {"value": round(cases[-1]["ndcg@10"].mean(), 4), "unit": "ndcg@10"}  # type: ignore[arg-type]
                 print(json.dumps(figure | {"peer": None, "ratio": None}), flush=True)
