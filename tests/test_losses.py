@@ -144,6 +144,11 @@ def test_bpr_max_by_hand_on_two_drawn_items():
     assert bpr_max(wanted, drawn, penalty=2).item() == pytest.approx(expected, rel=1e-5)
 
 
+def test_bpr_max_leaves_high_scores_alone_unless_it_is_told():
+    wanted, drawn = scores()
+    assert bpr_max(wanted, drawn).item() == bpr_max(wanted, drawn, penalty=0).item()
+
+
 def test_top1_max_by_hand_on_two_drawn_items():
     wanted, drawn = torch.tensor([math.log(3)]), torch.tensor([[0.0, math.log(3)]])
     expected = (1 / 4 + 1 / 2) / 4 + 3 * (1 / 2 + sigmoid(math.log(3) ** 2)) / 4

@@ -124,6 +124,11 @@ def test_a_lift_is_blue_above_zero_red_below_and_grey_in_doubt():
     assert ax.get_xlabel().endswith("better →")
 
 
+def test_what_rounds_to_nothing_has_no_minus():
+    ax = plots.lift(pl.DataFrame({"model": ["A"], "lift": [-0.04], "low": [-0.2], "high": [0.1]}))
+    assert texts(ax) == ["+0.0 %"]
+
+
 def test_the_words_of_a_loss_stand_left_of_its_interval_and_never_on_the_zero_line():
     close = pl.DataFrame({"model": ["A", "B"], "lift": [-16.0, -40.0], "low": [-28.0, -45.0], "high": [-0.1, -35.0]})
     ax = plots.lift(close)

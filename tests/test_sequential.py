@@ -255,3 +255,13 @@ def test_an_architecture_must_bring_its_encoder():
 
     with pytest.raises(NotImplementedError):
         Nothing().encoder()
+
+
+def test_who_has_no_past_is_shown_what_sells_most():
+    events = log([(u, item, day) for u in range(6) for day, item in enumerate([1, 2, 2, 3 if u else 2])])
+    catalog = build_catalog(events)
+    histories = pack(events, catalog)
+    model = Gru4Rec(Gru4Rec.Config(dim=8, negatives=0), TrainConfig(epochs=1, progress=False)).fit(histories, catalog)
+    nobody = replace(histories.take(np.arange(1)).last(0), users=["somebody new"])
+    sold = np.log1p(np.bincount(histories.items, minlength=len(catalog)).astype(np.float32))
+    np.testing.assert_array_equal(model.score(nobody)[0, 1:], sold[1:])
