@@ -41,11 +41,17 @@ SIMPLE: dict[str, tuple[Callable[..., Recommender], Space]] = {
     "EASE": (Ease, {"l2": [100.0, 300.0], "half_life_days": [1.4, 4], "max_items": [12_500]}),  # 4 bytes x items²
 }
 TRIALS = 6  # at most, for each
-DROPOUTS = (0.5, 0.3, 0.15)
-SHORT, LONG = 6, 30  # epochs of a trial, and of the model that is kept, at most
+DROPOUTS = ((0.5, 0.3), (0.3, 0.2), (0.15, 0.1))  # of the encoder, and of what it reads
+NARROW, WIDE = 64, 128  # a trial's table, and that of the model which is kept where time allows
+SHORT, FEW, LONG = (
+    5,
+    8,
+    15,
+)  # epochs of a trial; of a wide table at least, lest it learn less than a narrow one; at most
 LEAST = 4  # items of at least one user: two are held out, and a sequence model learns from what follows what
 MOST_SEED = 2**31 - 1  # LightGBM's
 SHARES = {"simple models": 0.25, "sequence model": 0.5}  # of the minutes; the hybrid takes what is left
+TRYING = 0.35  # of the sequence model's share, at most, goes into trials
 
 
 @dataclass
@@ -85,12 +91,11 @@ def benchmark(path: str | Path, minutes: float = 25, seed: int = 7) -> pl.DataFr
     with clock.part("Transformer"):
         models.append(_sequence_model(loo, 60 * minutes * SHARES["sequence model"], seed))
     with clock.part("Hybrid"):
-        ranker, candidates, on_validation = _hybrid(models, loo, seed)
+        hybrid, score = _hybrid(models, loo, seed)
     with clock.part("judging"):
-        judged = [judge([model], loo.test) for model in models]
-        judged.append(rerank.judge_ranker(ranker, candidates, loo.test))
-        on_validation |= {model.name: validation_score(model, loo.validation) for model in models}
-    return _table(pl.concat(judged), on_validation, clock.seconds, seed)
+        judged = judge([*models, hybrid], loo.test)
+        on_validation = {model.name: validation_score(model, loo.validation) for model in models}
+    return _table(judged, on_validation | {hybrid.name: score}, clock.seconds, seed)
 
 
 def _check_words(minutes: float, seed: int) -> None:
@@ -124,11 +129,12 @@ def _tuned(
 
 
 def _sequence_model(loo: LeaveOneOut, seconds: float, seed: int) -> Transformer:
-    """Choose the dropout by short runs, then train as long as the time allows and keep the best epoch."""
+    """Choose the dropout by short and narrow runs, then train as wide and long as time allows, and keep the best epoch."""
     few = loo.validation.sample(LOOK_USERS, np.random.default_rng(seed))
 
-    def trained(dropout: float, epochs: int) -> Transformer:
-        shape = TransformerConfig(n_blocks=1, dropout=dropout, negatives=0, max_len=50)
+    def trained(dropouts: tuple[float, float], dim: int, epochs: int) -> Transformer:
+        inner, read = dropouts
+        shape = TransformerConfig(dim=dim, n_blocks=1, dropout=inner, input_dropout=read, negatives=0, max_len=50)
         training = TrainConfig(epochs, patience=epochs, seed=seed, progress=False)
         return Transformer(shape, training).fit(
             loo.training, loo.catalog, validate=lambda so_far: validation_score(so_far, few)
@@ -138,28 +144,27 @@ def _sequence_model(loo: LeaveOneOut, seconds: float, seed: int) -> Transformer:
         return max(row["validation"] for row in model.log)
 
     started, tried = time.perf_counter(), {}
-    for dropout in DROPOUTS:
-        tried[dropout] = trained(dropout, SHORT)
+    for dropouts in DROPOUTS:
+        tried[dropouts] = trained(dropouts, NARROW, SHORT)
         passed = time.perf_counter() - started
-        if passed + passed / len(tried) > seconds / 2:  # half of the time is the long run's
+        if passed + passed / len(tried) > seconds * TRYING:
             break
-    chosen = max(tried, key=lambda dropout: best(tried[dropout]))
-    affordable = int((seconds - passed) / (passed / len(tried) / SHORT))
-    if affordable <= SHORT:
+    chosen = max(tried, key=lambda dropouts: best(tried[dropouts]))
+    narrow = int((seconds - passed) / (passed / len(tried) / SHORT))  # epochs that are left
+    wide = narrow * NARROW // WIDE
+    if narrow <= SHORT:
         return tried[chosen]
-    return max((tried[chosen], trained(chosen, min(LONG, affordable))), key=best)
+    size = (WIDE, min(LONG, wide)) if wide >= FEW else (NARROW, min(LONG, narrow))
+    return max((tried[chosen], trained(chosen, *size)), key=best)
 
 
-def _hybrid(
-    models: list[Recommender], loo: LeaveOneOut, seed: int
-) -> tuple[rerank.Ranker, rerank.Candidates, dict[str, float]]:
-    """Learn from the validation in what order the models' candidates belong  ->  ranker, the test's candidates, scores."""
+def _hybrid(models: list[Recommender], loo: LeaveOneOut, seed: int) -> tuple[rerank.Hybrid, float]:
+    """Learn from the validation in what order the models' candidates belong  ->  the hybrid, its score on unseen halves."""
     facts = rerank.item_features(loo.training, loo.catalog)
-    learn, ask = (rerank.propose(models, task, facts, CANDIDATES) for task in (loo.validation, loo.test))
+    learn = rerank.propose(models, loo.validation, facts, CANDIDATES, answered=True)
     ranker, scores = rerank.choose_by_halves(rerank.contenders(seed=seed), learn, loo.validation, seed)
-    best = scores[ranker.name]
-    ranker.name = "Hybrid"
-    return ranker, ask, {"Hybrid": best}
+    hybrid = rerank.Hybrid(models, ranker, allow_repeats=loo.test.allow_repeats, n_candidates=CANDIDATES)
+    return hybrid.fit(loo.training, loo.catalog), scores[ranker.name]
 
 
 def _table(judged: pl.DataFrame, on_validation: dict[str, float], seconds: dict[str, float], seed: int) -> pl.DataFrame:

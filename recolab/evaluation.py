@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from recolab.histories import PAD, Catalog, Histories, pack
-from recolab.metrics import bootstrap_interval, hits_table, resampled_means, top_k
+from recolab.metrics import bootstrap_intervals, hits_table, resampled_means, top_k
 from recolab.models import Recommender
 
 AT_ONCE = 256  # histories whose scores live in memory together
@@ -106,10 +106,9 @@ def leaderboard(judged: pl.DataFrame, rng: np.random.Generator, metrics: Sequenc
     rows = []
     for (model,), one in judged.group_by("model", maintain_order=True):
         row: dict[str, object] = {"model": model, "users": len(one)}
-        for metric in metrics:
-            values = one[metric].to_numpy()
-            low, high = bootstrap_interval(values, rng)
-            row |= {metric: values.mean(), f"{metric}_low": low, f"{metric}_high": high}
+        values = one.select(metrics).to_numpy()
+        for metric, mean, (low, high) in zip(metrics, values.mean(0), bootstrap_intervals(values, rng), strict=True):
+            row |= {metric: mean, f"{metric}_low": low, f"{metric}_high": high}
         rows.append(row)
     return pl.DataFrame(rows).sort(f"ndcg@{K}", descending=True)
 

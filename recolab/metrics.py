@@ -102,8 +102,18 @@ def bootstrap_interval(
     values: NDArray[np.float64], rng: np.random.Generator, level: float = 0.95, rounds: int = 2000
 ) -> tuple[float, float]:
     """Bound the mean by resampling histories: (B,) -> the two ends of the percentile interval (Efron 1979)."""
-    low, high = np.quantile(resampled_means(values, rng, rounds), [(1 - level) / 2, (1 + level) / 2])
+    low, high = bootstrap_intervals(values[:, None], rng, level, rounds)[0]
     return float(low), float(high)
+
+
+def bootstrap_intervals(
+    values: NDArray[np.float64], rng: np.random.Generator, level: float = 0.95, rounds: int = 2000
+) -> NDArray[np.float64]:
+    """Bound several means at once, by the same draws of histories: (B, M) -> (M, 2)."""
+    ends: NDArray[np.float64] = np.quantile(
+        resampled_means(values, rng, rounds), [(1 - level) / 2, (1 + level) / 2], axis=0
+    ).T
+    return ends
 
 
 def resampled_means(values: NDArray[np.float64], rng: np.random.Generator, rounds: int = 2000) -> NDArray[np.float64]:

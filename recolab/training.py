@@ -17,7 +17,8 @@ from tqdm.auto import tqdm
 
 from recolab.lab import write_atomically
 
-Loss = Callable[[Any], tuple[Tensor, int]]  # a batch -> (mean loss, how many targets it speaks for)
+# A batch, and the share of the run that is done -> (mean loss, how many targets it speaks for).
+Loss = Callable[[Any, float], tuple[Tensor, int]]
 Batches = Callable[[np.random.Generator], Iterable[Any]]
 
 
@@ -53,6 +54,8 @@ def require_types(config: Any) -> None:
     """
     for name, kind in get_type_hints(type(config)).items():
         value, words = getattr(config, name), get_args(kind) if get_origin(kind) is Literal else ()
+        if kind == float | None and value is not None:
+            kind = float
         if words:
             require(config, **{name: (value in words, f"one of {', '.join(words)}")})
         elif kind in (int, float):  # a number of numpy's is refused as json cannot save it
@@ -88,7 +91,7 @@ def fit(
 ) -> list[dict[str, float]]:
     """Train with AdamW, warm-up and cosine decay; keep the weights of the best validation score (the last without one).
 
-    loss_of: batch -> (scalar loss, number of targets)    batches_of: rng -> batches of one epoch
+    loss_of: batch, share of the run that is done -> (scalar loss, number of targets)    batches_of: rng -> batches of one epoch
     validate: () -> score, larger is better    checkpoint: written after every epoch; found there, a run goes on from it
     ->  one row per epoch: epoch, loss, targets_per_second, seconds, and validation where there is one
     Raises ValueError where the checkpoint is another run's or no batch comes, FloatingPointError where the loss or the
@@ -136,10 +139,11 @@ def _one_epoch(
     started, total, seen = time.perf_counter(), 0.0, 0
     with tqdm(batches, desc=f"epoch {epoch}", unit="batch", leave=False, disable=not config.progress) as bar:
         for step, batch in enumerate(bar):
-            rate = _rate(config, (epoch - 1 + step / len(batches)) / config.epochs)
+            done = (epoch - 1 + step / len(batches)) / config.epochs
+            rate = _rate(config, done)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            loss, n_targets = loss_of(batch)
+            loss, n_targets = loss_of(batch, done)
             if not torch.isfinite(loss):
                 raise FloatingPointError(
                     f"loss is {loss.item()} in epoch {epoch}: try a smaller learning_rate than {rate:.1e}"

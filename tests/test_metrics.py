@@ -11,7 +11,16 @@ from scipy import sparse
 from sklearn.metrics import ndcg_score
 
 from recolab import metrics
-from recolab.metrics import bootstrap_interval, coverage, hits_table, novelty, ranks_within, resampled_means, top_k
+from recolab.metrics import (
+    bootstrap_interval,
+    bootstrap_intervals,
+    coverage,
+    hits_table,
+    novelty,
+    ranks_within,
+    resampled_means,
+    top_k,
+)
 
 LOG3 = math.log2(3)
 
@@ -170,6 +179,13 @@ def test_a_bootstrap_interval_covers_the_truth_about_as_often_as_it_says():
     intervals = [bootstrap_interval(rng.exponential(1, 60), rng, level=0.9, rounds=400) for _ in range(300)]
     covered = np.mean([low <= 1 <= high for low, high in intervals])
     assert 0.82 <= covered <= 0.94  # 90 %, a little less as 60 draws are few and skew
+
+
+def test_several_means_are_bounded_by_the_same_draws():
+    values = np.random.default_rng(4).random((50, 2))
+    both = bootstrap_intervals(values, np.random.default_rng(1))
+    alone = [bootstrap_interval(column, np.random.default_rng(1)) for column in values.T]
+    np.testing.assert_allclose(both, alone, rtol=1e-12)
 
 
 def test_a_bootstrap_repeats_with_its_seed():

@@ -5,7 +5,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recolab import rerank
+from recolab import evaluation, rerank
 from recolab.evaluation import judge, make_task, recommend
 from recolab.histories import build_catalog, pack
 from recolab.models.popularity import PersonalFrequency, Popularity
@@ -40,6 +40,22 @@ def test_candidates_are_what_the_models_put_first_and_nothing_else():
     best = [set(np.argsort(-m.score(TASK.histories)[0], kind="stable")[:2]) for m in MODELS]
     assert set(first) == best[0] | best[1]
     assert found.features.shape == (len(found.rows), len(found.names))
+
+
+@pytest.mark.parametrize("at_once", [256, 2])  # with two histories at once, some batches have no answer at all
+def test_only_histories_with_an_answer_among_the_candidates_teach(at_once, monkeypatch):
+    monkeypatch.setattr(evaluation, "AT_ONCE", at_once)
+    whole = rerank.propose([MODELS[0]], TASK, FACTS, n=2)
+    found = rerank.propose([MODELS[0]], TASK, FACTS, n=2, answered=True)
+    some = np.unique(whole.owners[whole.wanted])
+    assert 0 < len(some) < len(TASK)
+    kept = np.isin(whole.owners, some)
+    np.testing.assert_array_equal(found.owners, whole.owners[kept])
+    np.testing.assert_array_equal(found.rows, whole.rows[kept])
+    np.testing.assert_array_equal(found.wanted, whole.wanted[kept])
+    np.testing.assert_allclose(found.features, whole.features[kept], rtol=1e-5)
+    nobody = replace(TASK, wanted=0 * TASK.wanted)
+    assert len(rerank.propose(MODELS, nobody, FACTS, n=2, answered=True).rows) == 0
 
 
 def test_an_item_out_of_stock_is_never_a_candidate():

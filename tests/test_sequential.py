@@ -265,3 +265,24 @@ def test_who_has_no_past_is_shown_what_sells_most():
     nobody = replace(histories.take(np.arange(1)).last(0), users=["somebody new"])
     sold = np.log1p(np.bincount(histories.items, minlength=len(catalog)).astype(np.float32))
     np.testing.assert_array_equal(model.score(nobody)[0, 1:], sold[1:])
+
+
+def test_what_is_read_has_a_dropout_of_its_own_or_that_of_the_encoder():
+    one, other = SequenceConfig(dim=4, dropout=0.3), SequenceConfig(dim=4, dropout=0.3, input_dropout=0.1)
+    assert [SequenceNetwork(5, config, torch.nn.Identity).dropout.p for config in (one, other)] == [0.3, 0.1]
+
+
+def test_a_schedule_draws_items_first_and_asks_the_whole_catalog_at_the_end():
+    histories, catalog, _ = carousel(n_users=12)
+    training = TrainConfig(epochs=4, progress=False)
+    shape = replace(Transformer.Config(dim=8, max_len=8), negatives=20)
+    drawn, whole, both = (
+        [row["loss"] for row in Transformer(config, training).fit(histories, catalog).log]
+        for config in (shape, replace(shape, negatives=0), replace(shape, sampled_share=0.5))
+    )
+    assert both[:2] == drawn[:2]
+    assert both[2] not in (drawn[2], whole[2])
+    never = Transformer(replace(shape, sampled_share=0.0), training).fit(histories, catalog)
+    assert [row["loss"] for row in never.log] == whole
+    with pytest.raises(ValueError, match="loss = 'bce' must be softmax"):
+        replace(shape, loss="bce", sampled_share=0.5)

@@ -25,7 +25,7 @@ def problem(slow=0.0):
     net = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 1))
     data = torch.randn(64, 4)
 
-    def loss_of(batch):
+    def loss_of(batch, _):
         time.sleep(slow)
         return (net(data[batch]).squeeze(1) - data[batch].sum(1)).square().mean(), len(batch)
 
@@ -78,12 +78,23 @@ def test_the_loss_of_an_epoch_is_the_mean_over_targets_not_over_batches():
     weight = nn.Linear(1, 1)
     told = {0: (10.0, 1), 1: (2.0, 3)}  # (10·1 + 2·3) / 4 = 4
 
-    def loss_of(batch):
+    def loss_of(batch, _):
         loss, n_targets = told[batch]
         return loss + 0 * weight.weight.sum(), n_targets
 
     log = fit(weight, loss_of, lambda _: [0, 1], replace(CONFIG, epochs=1))
     assert log[0]["loss"] == pytest.approx(4)
+
+
+def test_the_loss_is_told_how_much_of_the_run_is_done():
+    weight, told = nn.Linear(1, 1), []
+
+    def loss_of(_, done):
+        told.append(done)
+        return 0 * weight.weight.sum(), 1
+
+    fit(weight, loss_of, lambda _: [0, 1], replace(CONFIG, epochs=2))
+    assert told == [0, 0.25, 0.5, 0.75]
 
 
 def test_every_epoch_has_draws_of_its_own():
@@ -93,7 +104,7 @@ def test_every_epoch_has_draws_of_its_own():
         batches.append(rng.random())
         return [0]
 
-    def loss_of(_):
+    def loss_of(*_):
         dropped.append(torch.rand(1).item())
         return 0 * net.weight.sum(), 1
 
@@ -172,7 +183,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
     done, _ = run(checkpoint=tmp_path / "run.pt")
     net, _, batches = problem()
 
-    def loss_of(_):
+    def loss_of(*_):
         raise AssertionError("trained again")
 
     log = fit(net, loss_of, batches, CONFIG, None, tmp_path / "run.pt")
@@ -216,7 +227,7 @@ def test_a_loss_that_is_no_number_stops_the_run_with_advice_and_spares_the_weigh
     net, _, batches = problem()
     before, _, _ = problem()
     with pytest.raises(FloatingPointError, match=r"in epoch 1: try a smaller learning_rate"):
-        fit(net, lambda _: (net[0].weight.sum() * loss, 1), batches, CONFIG)
+        fit(net, lambda *_: (net[0].weight.sum() * loss, 1), batches, CONFIG)
     assert same(net, before)
 
 
@@ -244,6 +255,6 @@ def test_matrices_decay_and_biases_do_not():
         net.weight.fill_(1.0)
         net.bias.fill_(1.0)
     config = replace(CONFIG, epochs=1, learning_rate=0.5, weight_decay=0.1, warmup_share=0.0)
-    fit(net, lambda _: (0 * (net.weight.sum() + net.bias.sum()), 1), lambda _: [0], config)
+    fit(net, lambda *_: (0 * (net.weight.sum() + net.bias.sum()), 1), lambda _: [0], config)
     torch.testing.assert_close(net.weight, torch.full((2, 2), 1 - 0.5 * 0.1))  # one step, no gradient: decay alone
     assert net.bias.tolist() == [1, 1]

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from recolab.histories import PAD, Catalog, Histories, Rectangle, bucketed_batches, lay_out, newest_window, visits
 from recolab.lab import write_atomically
-from recolab.losses import LossName, catalog_loss
+from recolab.losses import LossName, catalog_loss, full_cross_entropy
 from recolab.models.item_vectors import cooccurrence_vectors
 from recolab.models.objectives import Batch, Batches, NextVisit, Objective
 from recolab.training import TrainConfig, fit, require, require_types
@@ -31,7 +31,9 @@ class SequenceConfig:
     dim: int = 64
     max_len: int = 64  # visits read at most
     dropout: float = 0.2
+    input_dropout: float | None = None  # of the item vectors that are read; None = as dropout
     negatives: int = 2048  # items sampled per batch; 0 asks the whole catalog
+    sampled_share: float = 1.0  # of the run; after it the whole catalog is asked
     batch_positions: int = 2048  # visits in a batch
     warm_start: bool = True  # begin from co-occurrence vectors instead of noise
     loss: LossName = "softmax"
@@ -43,7 +45,10 @@ class SequenceConfig:
             dim=(self.dim >= 1, "1 or more"),
             max_len=(self.max_len >= 1, "1 or more"),
             dropout=(0 <= self.dropout < 1, "from 0 to below 1"),
+            input_dropout=(self.input_dropout is None or 0 <= self.input_dropout < 1, "from 0 to below 1, or None"),
             negatives=(self.negatives >= 0, "0 or more"),
+            sampled_share=(0 <= self.sampled_share <= 1, "from 0 to 1"),
+            loss=(self.loss == "softmax" or self.sampled_share == 1, "softmax, if it is to end with the whole catalog"),
             batch_positions=(self.batch_positions >= 1, "1 or more"),
         )
 
@@ -62,7 +67,7 @@ class SequenceNetwork(nn.Module):
         with torch.no_grad():
             self.table.weight[PAD] = 0
         self.blank = nn.Parameter(torch.zeros(config.dim))  # what stands where a visit is hidden
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = nn.Dropout(config.dropout if config.input_dropout is None else config.input_dropout)
         self.encoder = make_encoder()
         self.norm_in, self.norm_out = nn.LayerNorm(config.dim), nn.LayerNorm(config.dim)
 
@@ -131,9 +136,10 @@ class SequenceModel:
                 self.module.table.weight[1:] = torch.from_numpy(vectors[1:])
         sold = np.bincount(histories.items, minlength=len(catalog))
         self._popularity = np.log1p(sold.astype(np.float32))
-        ask = catalog_loss(self.config.loss, torch.from_numpy(sold), self.config.negatives)
+        sampled = catalog_loss(self.config.loss, torch.from_numpy(sold), self.config.negatives)
 
-        def loss_of(batch: Batch) -> tuple[Tensor, int]:
+        def loss_of(batch: Batch, done: float) -> tuple[Tensor, int]:
+            ask = sampled if done < self.config.sampled_share else full_cross_entropy
             asked, owners = np.unique(batch.owners, return_inverse=True)  # what is asked nothing meets no catalog
             hidden = self.module.asked(batch)[torch.from_numpy(asked)]
             closed = None if batch.closed is None else torch.from_numpy(batch.closed[asked])

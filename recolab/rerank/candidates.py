@@ -35,19 +35,27 @@ class Candidates:
 
 
 def propose(
-    models: Sequence[Recommender], task: Task, everybody: Columns, n: int = 30, allowed: NDArray[np.bool_] | None = None
+    models: Sequence[Recommender],
+    task: Task,
+    everybody: Columns,
+    n: int = 30,
+    allowed: NDArray[np.bool_] | None = None,
+    *,
+    answered: bool = False,
 ) -> Candidates:
     """Gather each model's n best items per history, and describe every pair.
 
     everybody: `item_features` of the histories that the models were fitted on. A model's opinion enters twice:
     "<name> score", in standard deviations over the union, and "<name> rank", log2 of one plus its place in it.
-    allowed: (N,) bool, what may be shown at all; by default what is in stock
+    allowed: (N,) bool, what may be shown at all; by default what is in stock    answered: leave out histories of whose
+    answers none is proposed, for they teach no order of candidates and cost as much as those that do
     Raises ValueError where two models have one name, for the later one would silence the other.
     """
     if len({model.name for model in models}) < len(models):
         raise ValueError(f"two models have one name: {[model.name for model in models]}")
     allowed = allowed_items(task.catalog) if allowed is None else allowed
-    return join_candidates([_propose_some(models, task, everybody, n, allowed, which) for which in slices(len(task))])
+    parts = [_propose_some(models, task, everybody, n, allowed, which, answered) for which in slices(len(task))]
+    return join_candidates(parts)
 
 
 def join_candidates(parts: Sequence[Candidates]) -> Candidates:
@@ -90,6 +98,7 @@ def _propose_some(
     n: int,
     allowed: NDArray[np.bool_],
     which: NDArray[np.int64],
+    answered: bool,
 ) -> Candidates:
     past = task.histories.take(which)
     tables = [task.mask(model.score(past), which) for model in models]
@@ -99,14 +108,16 @@ def _propose_some(
     for table in tables:
         best = top_k(table, n)
         np.put_along_axis(chosen, best, np.isfinite(np.take_along_axis(table, best, 1)), 1)
+    wanted = task.wanted[which].toarray() > 0
+    if answered:
+        chosen[~(chosen & wanted).any(1)] = False
     owners, rows = np.nonzero(chosen)
     columns: Columns = {}
     for model, table in zip(models, tables, strict=True):
         columns |= _opinion(model.name, table[owners, rows], owners)
     columns |= personal_features(past, task.catalog, owners, rows)
     columns |= {name: column[rows] for name, column in everybody.items()}
-    wanted = task.wanted[which].toarray()[owners, rows] > 0  # sparse by pairs would fail where there is none
-    return Candidates(which[owners], rows, np.stack(list(columns.values()), 1), list(columns), wanted)
+    return Candidates(which[owners], rows, np.stack(list(columns.values()), 1), list(columns), wanted[owners, rows])
 
 
 def standardised(scores: NDArray[np.float32], owners: NDArray[np.int64]) -> NDArray[np.float32]:
