@@ -103,7 +103,7 @@ def ours_within(negatives: int, minutes: float, epoch_seconds: float) -> pl.Data
     epochs = max(int(MARGIN * 60 * minutes / epoch_seconds), 1)
     while True:
         found = apart(ours, negatives, epochs)
-        taken = found["seconds"].sum()
+        taken = float(np.sum(found["seconds"]))
         if taken <= 60 * minutes or epochs == 1:
             return found
         epochs = max(int(epochs * MARGIN * 60 * minutes / taken), 1)
@@ -128,7 +128,7 @@ def judge_lists(ground: Ground, users: np.ndarray, items: np.ndarray) -> dict[st
     parts = []
     for which in slices(len(task)):
         scores = np.full((len(which), len(ground.catalog)), -np.inf, np.float32)
-        np.put_along_axis(scores, rows[which], np.arange(K, 0, -1, np.float32)[None], 1)
+        np.put_along_axis(scores, rows[which], np.arange(K, 0, -1, dtype=np.float32)[None], 1)
         scores[:, 0] = -np.inf  # where a list was short
         parts.append(hits_table(scores, task.wanted[which], K))
     return {score: float(np.concatenate([part[score] for part in parts]).mean()) for score in SCORES}

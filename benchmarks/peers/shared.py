@@ -59,7 +59,9 @@ def run(make: Callable[[Path, str], Peer]) -> None:
     path, loss, limit = sys.argv[1:]
     started = time.perf_counter()
     peer = make(Path(path), loss)
-    prepare, seconds, rows = time.perf_counter() - started, [], []
+    prepare = time.perf_counter() - started
+    seconds: list[float] = []
+    rows = []
     while goes_on(seconds, float(limit)):
         started = time.perf_counter()
         peer.one_epoch()
