@@ -103,7 +103,7 @@ def ours_within(negatives: int, minutes: float, epoch_seconds: float) -> pl.Data
     epochs = max(int(MARGIN * 60 * minutes / epoch_seconds), 1)
     while True:
         found = apart(ours, negatives, epochs)
-        taken = float(np.sum(found["seconds"]))
+        taken = float(found["seconds"].to_numpy().sum())
         if taken <= 60 * minutes or epochs == 1:
             return found
         epochs = max(int(epochs * MARGIN * 60 * minutes / taken), 1)

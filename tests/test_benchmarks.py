@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from benchmarks import training
 from benchmarks.cost import Size, explained, exponent, made_up, multiply_adds
 from benchmarks.grounds import Ground
 from benchmarks.peers.shared import goes_on, peak_gb, read_log
@@ -56,6 +57,19 @@ def test_only_an_epoch_that_was_over_in_time_counts():
     assert newest(rows, 1) == {"ndcg@10": 0.2, "hr@10": 0.5}
     assert newest(rows, 0.49) == {"ndcg@10": None, "hr@10": None}
     assert newest(rows, 9)["ndcg@10"] == 0.3
+
+
+def test_a_training_that_was_late_is_made_anew_with_fewer_epochs(monkeypatch):
+    tried = []
+
+    def slow(_work, _negatives, epochs):
+        tried.append(epochs)
+        return pl.DataFrame({"seconds": [2.0] * epochs})
+
+    monkeypatch.setattr(training, "apart", slow)
+    assert training.ours_within(0, minutes=1, epoch_seconds=1.0)["seconds"].sum() <= 60
+    assert tried == [57, 28]  # 95 % of a minute; then what fits, had every epoch taken two seconds
+    assert len(training.ours_within(0, minutes=0.01, epoch_seconds=1.0)) == 1  # less is no training
 
 
 def test_a_peer_goes_on_while_one_more_epoch_ends_in_time():
