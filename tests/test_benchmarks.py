@@ -1,0 +1,131 @@
+"""The helpers of benchmarks/: a peer's lists are judged as our own scores are, and the clock gives nothing away."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from benchmarks import training
+from benchmarks.cost import Size, explained, exponent, made_up, multiply_adds
+from benchmarks.grounds import Ground
+from benchmarks.peers.shared import goes_on, peak_gb, read_log
+from benchmarks.training import BESIDE, OURS, PEERS, figures, judge_lists, newest, table_of
+from recolab.evaluation import K, judge
+from recolab.folds import leave_one_out_tasks
+from recolab.metrics import top_k
+from recolab.models.transformer import TransformerConfig
+from recolab.schema import ITEM
+from tests.worlds import carousel
+
+
+class Fixed:
+    """Scores without ties, the same for all."""
+
+    name = "fixed"
+
+    def score(self, histories):
+        return np.tile(np.random.default_rng(0).permutation(31).astype(np.float32), (len(histories), 1))
+
+
+@pytest.fixture
+def ring():
+    """Thirty goods, numbered from 1 as 0 is nothing, and shoppers who each step past six of them."""
+    _, _, events = carousel(n_users=40, n_items=30, length=6)
+    loo = leave_one_out_tasks(events.with_columns(pl.col(ITEM) + 1))
+    return Ground("ring", loo.catalog, loo.training, loo.validation, loo.catalog, loo.training, loo.test)
+
+
+def test_lists_of_a_peer_get_the_scores_that_the_model_behind_them_gets(ring):
+    everybody = np.arange(len(ring.test))
+    best = top_k(ring.test.mask(Fixed().score(ring.test.histories), everybody), K)
+    items = np.array([ring.catalog.ids(row) for row in best])
+    shuffled = np.random.default_rng(1).permutation(everybody)
+    found = judge_lists(ring, np.array(ring.test.histories.users)[shuffled], items[shuffled])
+    own = judge([Fixed()], ring.test)
+    assert found == {score: pytest.approx(own[score].mean()) for score in ("ndcg@10", "hr@10")}
+    assert 0 < found["hr@10"] < 1
+
+
+def test_a_short_list_hits_nothing_where_it_ends(ring):
+    users = np.array(ring.test.histories.users)
+    assert judge_lists(ring, users, np.zeros((len(users), K), np.int64)) == {"ndcg@10": 0, "hr@10": 0}
+
+
+def test_only_an_epoch_that_was_over_in_time_counts():
+    rows = pl.DataFrame({"seconds": [30.0, 30.0, 30.0], "ndcg@10": [0.1, 0.2, 0.3], "hr@10": [0.4, 0.5, 0.6]})
+    assert newest(rows, 1) == {"ndcg@10": 0.2, "hr@10": 0.5}
+    assert newest(rows, 0.49) == {"ndcg@10": None, "hr@10": None}
+    assert newest(rows, 9)["ndcg@10"] == 0.3
+
+
+def test_a_training_that_was_late_is_made_anew_with_fewer_epochs(monkeypatch):
+    tried = []
+
+    def slow(_work, _negatives, epochs):
+        tried.append(epochs)
+        return pl.DataFrame({"seconds": [2.0] * epochs})
+
+    monkeypatch.setattr(training, "apart", slow)
+    assert training.ours_within(0, minutes=1, epoch_seconds=1.0)["seconds"].sum() <= 60
+    assert tried == [57, 28]  # 95 % of a minute; then what fits, had every epoch taken two seconds
+    assert len(training.ours_within(0, minutes=0.01, epoch_seconds=1.0)) == 1  # less is no training
+
+
+def test_a_peer_goes_on_while_one_more_epoch_ends_in_time():
+    assert goes_on([], 1)
+    assert goes_on([9.0], 1)  # a second one, for a median
+    assert goes_on([3.0, 3.0], 9)
+    assert not goes_on([3.0, 3.0], 8.9)
+
+
+def test_a_log_is_read_user_by_user(tmp_path):
+    (tmp_path / "sequences.txt").write_text("2 7 8\n5 9\n")
+    assert read_log(tmp_path / "sequences.txt") == {2: [7, 8], 5: [9]}
+
+
+def test_this_program_holds_some_memory():
+    assert 0.05 < peak_gb() < 64
+
+
+def row(case, seconds, quality):
+    return {"case": case, "seconds": seconds, "targets": 1 / seconds, "ndcg@10, 1 min": quality, "epochs": [3, 4]}
+
+
+def test_a_ratio_above_one_is_for_recolab_and_what_nobody_measured_has_none():
+    peers = {peer: row(peer, 20.0, None) for peer in PEERS}
+    lines = list(figures(row("full cross-entropy", 2.0, 0.05), peers))
+    assert {line["peer"] for line in lines} == set(BESIDE["full cross-entropy"])
+    ratios = {line["unit"]: line["ratio"] for line in lines}
+    assert ratios == {"s an epoch": 10, "targets/s": 10, "ndcg@10, 1 min": None}
+
+
+def test_the_table_names_system_and_loss_and_only_like_losses_are_divided():
+    mine = {case: row(case, 2.0, 0.05) for case in OURS}
+    table = table_of(mine, {peer: row(peer, 20.0, None) for peer in PEERS})
+    assert table["system"].to_list() == ["recolab"] * 3 + ["RecTools 0.19.0"] * 2 + ["RecBole 1.2.1"]
+    assert table["epochs"][0] == "3 4"
+    assert table["RecBole 1.2.1, cross-entropy, times as long"].to_list() == [10, None, None, None, None, None]
+
+
+def test_a_planted_exponent_is_found_again():
+    assert exponent([1, 10, 100], [3 * size**1.5 for size in (1, 10, 100)]) == pytest.approx(1.5)
+
+
+def test_made_up_histories_are_as_large_as_said():
+    histories, catalog = made_up(Size(users=20, items=50, length=7))
+    assert (len(histories), len(catalog)) == (20, 51)
+    assert set(histories.lengths) == {7}
+    assert 1 <= histories.items.min() <= histories.items.max() <= 50
+
+
+def test_multiply_adds_by_hand():
+    # One user, two items, width 2: a block is 2 x 12 x 4 + 2 x 2 x 2 x 2 = 112, the one asked position 10 draws x 2.
+    config = TransformerConfig(dim=2, n_heads=1, n_blocks=1, negatives=10)
+    assert multiply_adds(Size(users=1, items=5, length=2, dim=2), config) == 3 * (112 + 20)
+
+
+def test_shares_are_of_the_measured_peak():
+    row = {"steps": 10, "seconds": 2.0, "optimizer_gb_per_step": 1.0, "gflop_per_second": 25.0}
+    found = explained(row, {"copy_gb_per_second": 10.0, "gemm_gflop_per_second": 100.0})
+    assert (found["share_of_gemm_peak"], found["share_of_optimizer_at_full_bandwidth"]) == (0.25, 0.5)
