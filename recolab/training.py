@@ -54,13 +54,13 @@ def require_types(config: Any) -> None:
     """
     for name, kind in get_type_hints(type(config)).items():
         value, words = getattr(config, name), get_args(kind) if get_origin(kind) is Literal else ()
-        if kind == float | None and value is not None:
-            kind = float
         if words:
             require(config, **{name: (value in words, f"one of {', '.join(words)}")})
-        elif kind in (int, float):  # a number of numpy's is refused as json cannot save it
-            fits = isinstance(value, int if kind is int else (int, float))
-            require(config, **{name: (fits, f"a plain {kind.__name__}, not {type(value).__name__}")})
+        elif kind is int:  # a number of numpy's is refused as json cannot save it
+            require(config, **{name: (isinstance(value, int), f"a plain int, not {type(value).__name__}")})
+        elif kind is float or (kind == float | None and value is not None):
+            fits = isinstance(value, (int, float))
+            require(config, **{name: (fits, f"a plain float, not {type(value).__name__}")})
 
 
 def require(config: Any, **fields: tuple[bool, str]) -> None:
