@@ -286,3 +286,15 @@ def test_a_schedule_draws_items_first_and_asks_the_whole_catalog_at_the_end():
     assert [row["loss"] for row in never.log] == whole
     with pytest.raises(ValueError, match="loss = 'bce' must be softmax"):
         replace(shape, loss="bce", sampled_share=0.5)
+
+
+@pytest.mark.parametrize("warm_start", [True, False])
+def test_item_vectors_begin_as_long_as_they_are_told_to(warm_start):
+    histories, catalog, _ = carousel(n_users=12, length=20)
+    shape = Transformer.Config(dim=4, max_len=8, warm_start=warm_start)
+    one, half = (
+        Transformer(config, TrainConfig(epochs=0)).fit(histories, catalog).module.table.weight[1:].detach()
+        for config in (shape, replace(shape, start_norm=0.5))
+    )
+    torch.testing.assert_close(half, one / 2)
+    assert one.norm(dim=1).mean() == pytest.approx(1, rel=0.3)

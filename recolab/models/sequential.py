@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -36,6 +37,7 @@ class SequenceConfig:
     sampled_share: float = 1.0  # of the run; after it the whole catalog is asked
     batch_positions: int = 2048  # visits in a batch
     warm_start: bool = True  # begin from co-occurrence vectors instead of noise
+    start_norm: float = 1.0  # mean length of an item's vector before learning: shorter ones begin less sure of themselves
     loss: LossName = "softmax"
 
     def __post_init__(self) -> None:
@@ -44,6 +46,7 @@ class SequenceConfig:
             self,
             dim=(self.dim >= 1, "1 or more"),
             max_len=(self.max_len >= 1, "1 or more"),
+            start_norm=(0 < self.start_norm < math.inf, "above 0"),
             dropout=(0 <= self.dropout < 1, "from 0 to below 1"),
             input_dropout=(self.input_dropout is None or 0 <= self.input_dropout < 1, "from 0 to below 1, or None"),
             negatives=(self.negatives >= 0, "0 or more"),
@@ -63,7 +66,7 @@ class SequenceNetwork(nn.Module):
     def __init__(self, n_items: int, config: SequenceConfig, make_encoder: Callable[[], nn.Module]) -> None:
         super().__init__()
         self.table = nn.Embedding(n_items, config.dim, padding_idx=PAD)
-        nn.init.normal_(self.table.weight, std=config.dim**-0.5)
+        nn.init.normal_(self.table.weight, std=config.start_norm * config.dim**-0.5)
         with torch.no_grad():
             self.table.weight[PAD] = 0
         self.blank = nn.Parameter(torch.zeros(config.dim))  # what stands where a visit is hidden
@@ -133,7 +136,7 @@ class SequenceModel:
         if self.config.warm_start:
             vectors = cooccurrence_vectors(histories, len(catalog), self.config.dim, self.training.seed)
             with torch.no_grad():
-                self.module.table.weight[1:] = torch.from_numpy(vectors[1:])
+                self.module.table.weight[1:] = self.config.start_norm * torch.from_numpy(vectors[1:])
         sold = np.bincount(histories.items, minlength=len(catalog))
         self._popularity = np.log1p(sold.astype(np.float32))
         sampled = catalog_loss(self.config.loss, torch.from_numpy(sold), self.config.negatives)
