@@ -9,7 +9,7 @@ from recolab import evaluation, rerank
 from recolab.evaluation import judge, make_task, recommend
 from recolab.histories import build_catalog, pack
 from recolab.models.popularity import PersonalFrequency, Popularity
-from recolab.rerank.features import personal_features
+from recolab.rerank.features import nearness, personal_features
 from recolab.schema import CATEGORY, ITEM, PRICE, STOCK
 from tests.worlds import START, log
 
@@ -138,6 +138,40 @@ def test_an_opinion_is_a_place_and_a_distance_from_the_mean():
     votes = MODELS[0].score(TASK.histories)[0, found.rows[first]]
     np.testing.assert_allclose(place[np.argsort(-votes)], np.log2([2, 3, 4]), rtol=1e-6)
     np.testing.assert_allclose(distance, (votes - votes.mean()) / votes.std(), rtol=1e-5)
+
+
+def test_nearness_by_hand():
+    catalog = build_catalog(log([("u", item, day) for day, item in enumerate("abcd")]))
+    a, b, c, d = catalog.rows(list("abcd"))
+    histories = pack(log([("u", "a", 0), ("u", "b", 1), ("v", "c", 0)]), catalog)
+    vectors = np.zeros((5, 2), np.float32)
+    vectors[[a, b, c, d]] = [[1, 0], [0, 1], [0.6, 0.8], [0.8, -0.6]]
+    near = nearness(histories, vectors, np.array([0, 0, 1]), np.array([c, d, a]))
+    np.testing.assert_allclose(near["nearness_1"], [0.8, -0.6, 0.6], rtol=1e-6)  # to b, b and c
+    np.testing.assert_allclose(near["nearness_2"], [0.6, 0.8, np.nan], rtol=1e-6)
+    assert np.isnan(near["nearness_3"]).all()
+    np.testing.assert_allclose(near["nearness_most"], [0.8, 0.8, 0.6], rtol=1e-6)
+    np.testing.assert_allclose(near["nearness_mean"], [0.7, 0.1, 0.6], rtol=1e-6)
+    nobody = nearness(histories.take(slice(0, 0)), vectors, np.array([], int), np.array([], int))
+    assert all(len(column) == 0 for column in nobody.values())
+    empty = nearness(replace(histories.last(0)), vectors, np.array([0]), np.array([c]))
+    assert all(np.isnan(column).all() for column in empty.values())
+
+
+def test_a_model_with_item_vectors_says_how_near_and_all_of_it_can_be_taken_away():
+    class Placed(Popularity):
+        """Every item in one of two directions."""
+
+        def item_vectors(self):
+            return np.eye(2, dtype=np.float32)[np.arange(31) % 2]
+
+    found = rerank.propose([Placed(name="Placed").fit(HISTORIES, CATALOG), OFTEN], TASK, FACTS, n=3)
+    assert {"Placed nearness_1", "Placed nearness_most"} <= set(found.names)
+    newest = TASK.histories.items[TASK.histories.offsets[1:] - 1]
+    same = (newest[found.owners] - found.rows) % 2 == 0
+    np.testing.assert_array_equal(found.features[:, found.names.index("Placed nearness_1")], same)
+    left = rerank.without_opinion(found, "Placed").names
+    assert left == [name for name in found.names if not name.startswith("Placed ")]
 
 
 def test_what_one_had_is_no_candidate_where_only_new_items_are_wanted():

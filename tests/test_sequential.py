@@ -298,3 +298,10 @@ def test_item_vectors_begin_as_long_as_they_are_told_to(warm_start):
     )
     torch.testing.assert_close(half, one / 2)
     assert one.norm(dim=1).mean() == pytest.approx(1, rel=0.3)
+
+
+def test_item_vectors_are_directions_of_the_table():
+    model = Transformer(Transformer.Config(dim=8), TrainConfig(epochs=0)).fit(*carousel(n_users=12)[:2])
+    vectors, table = model.item_vectors(), model.module.table.weight.detach().numpy()
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), [0, *[1] * (len(vectors) - 1)], rtol=1e-5)
+    np.testing.assert_allclose((vectors * table).sum(1), np.linalg.norm(table, axis=1), rtol=1e-5)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,3 +20,11 @@ class Recommender(Protocol):
 
     def score(self, histories: Histories) -> NDArray[np.float32]:
         """Score each item as what comes next: B histories -> (B, N), larger is better, PAD at -inf."""
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """A model that has placed every item somewhere: what lies near is alike."""
+
+    def item_vectors(self) -> NDArray[np.float32]:
+        """Give each item's vector, of length 1 (PAD of length 0): (N, D)."""

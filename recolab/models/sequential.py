@@ -37,7 +37,9 @@ class SequenceConfig:
     sampled_share: float = 1.0  # of the run; after it the whole catalog is asked
     batch_positions: int = 2048  # visits in a batch
     warm_start: bool = True  # begin from co-occurrence vectors instead of noise
-    start_norm: float = 1.0  # mean length of an item's vector before learning: shorter ones begin less sure of themselves
+    start_norm: float = (
+        1.0  # mean length of an item's vector before learning: shorter ones begin less sure of themselves
+    )
     loss: LossName = "softmax"
 
     def __post_init__(self) -> None:
@@ -170,6 +172,11 @@ class SequenceModel:
         scores[lengths == 0] = self._popularity
         scores[:, PAD] = -np.inf
         return scores
+
+    def item_vectors(self) -> NDArray[np.float32]:
+        """Give each item's direction in the table: (N, D), of length 1, PAD of length 0."""
+        vectors: NDArray[np.float32] = F.normalize(self.module.table.weight.detach(), dim=1).numpy()
+        return vectors
 
     def save(self, path: Path) -> None:
         """Write the weights and the settings in one safetensors file, to a temporary name first."""

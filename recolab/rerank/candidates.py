@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from recolab.evaluation import Task, slices
 from recolab.metrics import top_k
-from recolab.models import Recommender
-from recolab.rerank.features import Columns, personal_features
+from recolab.models import Embeds, Recommender
+from recolab.rerank.features import Columns, nearness, personal_features
 from recolab.rerank.rules import allowed_items
 
 
@@ -46,7 +46,8 @@ def propose(
     """Gather each model's n best items per history, and describe every pair.
 
     everybody: `item_features` of the histories that the models were fitted on. A model's opinion enters twice:
-    "<name> score", in standard deviations over the union, and "<name> rank", log2 of one plus its place in it.
+    "<name> score", in standard deviations over the union, and "<name> rank", log2 of one plus its place in it; a model
+    with item vectors says "<name> nearness_..." too (`features.nearness`).
     allowed: (N,) bool, what may be shown at all; by default what is in stock    answered: leave out histories of whose
     answers none is proposed, for they teach no order of candidates and cost as much as those that do
     Raises ValueError where two models have one name, for the later one would silence the other.
@@ -80,11 +81,12 @@ def of_owners(candidates: Candidates, which: NDArray[np.bool_]) -> Candidates:
 
 
 def without_opinion(candidates: Candidates, model: str) -> Candidates:
-    """Take one model's score and rank columns away, to see what is lost; the candidates stay the same.
+    """Take all that one model says away, to see what is lost; the candidates stay the same.
 
     Raises ValueError where no such model has an opinion.
     """
-    kept = [c for c, name in enumerate(candidates.names) if name not in (f"{model} score", f"{model} rank")]
+    said = tuple(f"{model} {word}" for word in ("score", "rank", "nearness_"))
+    kept = [c for c, name in enumerate(candidates.names) if not name.startswith(said)]
     if len(kept) == len(candidates.names):
         raise ValueError(f"{model!r} has no opinion among {candidates.names}")
     names = [candidates.names[c] for c in kept]
@@ -115,6 +117,9 @@ def _propose_some(
     columns: Columns = {}
     for model, table in zip(models, tables, strict=True):
         columns |= _opinion(model.name, table[owners, rows], owners)
+        if isinstance(model, Embeds):
+            near = nearness(past, model.item_vectors(), owners, rows)
+            columns |= {f"{model.name} {name}": column for name, column in near.items()}
     columns |= personal_features(past, task.catalog, owners, rows)
     columns |= {name: column[rows] for name, column in everybody.items()}
     return Candidates(which[owners], rows, np.stack(list(columns.values()), 1), list(columns), wanted[owners, rows])

@@ -14,6 +14,8 @@ Columns = dict[str, NDArray[np.float32]]
 Ints = NDArray[np.int64]
 HALF_LIVES_VISITS = (2, 7, 23, 90)
 SOON_DAYS = 21
+NEWEST = 10  # events of a history to which an item is compared, the newest NAMED of them one by one
+NAMED = 3
 
 
 def personal_features(histories: Histories, catalog: Catalog, owners: Ints, rows: Ints) -> Columns:
@@ -31,6 +33,26 @@ def personal_features(histories: Histories, catalog: Catalog, owners: Ints, rows
     columns |= {name: column[owners] for name, column in _users(histories, past).items()}
     columns["price_to_usual"] = _price_to_usual(histories, catalog, owners, rows)
     return columns
+
+
+def nearness(histories: Histories, vectors: NDArray[np.float32], owners: Ints, rows: Ints) -> Columns:
+    """Tell how near M items stand to the newest of their histories: cosines, with vectors (N, D) of length 1 -> name -> (M,).
+
+    nearness_1: to the newest event, ..., nearness_most and nearness_mean: to the newest ten; NaN where there are fewer
+    """
+    near = np.full((NEWEST, len(rows)), np.nan, np.float32)
+    for back in range(NEWEST):
+        place = histories.offsets[1:] - 1 - back
+        there = place >= histories.offsets[:-1]
+        newest = np.zeros(len(histories), np.int64)
+        newest[there] = histories.items[place[there]]
+        cosines = (vectors[newest] @ vectors.T)[owners, rows]
+        near[back] = np.where(there[owners], cosines, np.nan)
+    count = np.isfinite(near).sum(0)
+    most = np.where(count > 0, np.fmax.reduce(near), np.float32(np.nan))
+    mean = np.where(count > 0, np.nansum(near, 0) / np.maximum(count, 1), np.nan).astype(np.float32)
+    one_by_one = {f"nearness_{back + 1}": near[back] for back in range(NAMED)}
+    return one_by_one | {"nearness_most": most, "nearness_mean": mean}
 
 
 def item_features(histories: Histories, catalog: Catalog) -> Columns:
