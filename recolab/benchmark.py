@@ -19,15 +19,14 @@ import polars as pl
 from recolab import rerank
 from recolab.evaluation import judge, leaderboard, validation_score
 from recolab.folds import LeaveOneOut, leave_one_out_tasks
+from recolab.growing import grow_transformer
 from recolab.models import Recommender
 from recolab.models.content import Content
 from recolab.models.linear import Ease
 from recolab.models.neighbours import Transitions, UserNeighbours
 from recolab.models.popularity import Popularity
-from recolab.models.transformer import Transformer, TransformerConfig
 from recolab.schema import USER, SchemaError
 from recolab.sources.sequences import read_sequences
-from recolab.training import TrainConfig
 from recolab.tuning import Space, tune
 
 LOOK_USERS = 3000  # of the validation, asked by every trial and after every epoch
@@ -41,17 +40,9 @@ SIMPLE: dict[str, tuple[Callable[..., Recommender], Space]] = {
     "EASE": (Ease, {"l2": [100.0, 300.0], "half_life_days": [1.4, 4], "max_items": [12_500]}),  # 4 bytes x items²
 }
 TRIALS = 6  # at most, for each
-DROPOUTS = ((0.5, 0.3), (0.3, 0.2), (0.15, 0.1))  # of the encoder, and of what it reads
-NARROW, WIDE = 64, 128  # a trial's table, and that of the model which is kept where time allows
-SHORT, FEW, LONG = (
-    5,
-    8,
-    15,
-)  # epochs of a trial; of a wide table at least, lest it learn less than a narrow one; at most
 LEAST = 4  # items of at least one user: two are held out, and a sequence model learns from what follows what
 MOST_SEED = 2**31 - 1  # LightGBM's
 SHARES = {"simple models": 0.25, "sequence model": 0.5}  # of the minutes; the hybrid takes what is left
-TRYING = 0.35  # of the sequence model's share, at most, goes into trials
 
 
 @dataclass
@@ -89,7 +80,8 @@ def benchmark(path: str | Path, minutes: float = 25, seed: int = 7) -> pl.DataFr
         with clock.part(name):
             models.append(_tuned(name, make, space, loo, 60 * minutes * SHARES["simple models"] / len(SIMPLE), seed))
     with clock.part("Transformer"):
-        models.append(_sequence_model(loo, 60 * minutes * SHARES["sequence model"], seed))
+        few = loo.validation.sample(LOOK_USERS, np.random.default_rng(seed))
+        models.append(grow_transformer(loo.training, few, 60 * minutes * SHARES["sequence model"], seed))
     with clock.part("Hybrid"):
         hybrid, score = _hybrid(models, loo, seed)
     with clock.part("judging"):
@@ -126,36 +118,6 @@ def _tuned(
         best, _ = tune(make, space, loo.training, [few], TRIALS, seed, seconds=seconds)
         knobs = best[few.name]
     return make(name=name, **knobs).fit(loo.training, loo.catalog)
-
-
-def _sequence_model(loo: LeaveOneOut, seconds: float, seed: int) -> Transformer:
-    """Choose the dropout by short and narrow runs, then train as wide and long as time allows, and keep the best epoch."""
-    few = loo.validation.sample(LOOK_USERS, np.random.default_rng(seed))
-
-    def trained(dropouts: tuple[float, float], dim: int, epochs: int) -> Transformer:
-        inner, read = dropouts
-        shape = TransformerConfig(dim=dim, n_blocks=1, dropout=inner, input_dropout=read, negatives=0, max_len=50)
-        training = TrainConfig(epochs, patience=epochs, seed=seed, progress=False)
-        return Transformer(shape, training).fit(
-            loo.training, loo.catalog, validate=lambda so_far: validation_score(so_far, few)
-        )
-
-    def best(model: Transformer) -> float:
-        return max(row["validation"] for row in model.log)
-
-    started, tried = time.perf_counter(), {}
-    for dropouts in DROPOUTS:
-        tried[dropouts] = trained(dropouts, NARROW, SHORT)
-        passed = time.perf_counter() - started
-        if passed + passed / len(tried) > seconds * TRYING:
-            break
-    chosen = max(tried, key=lambda dropouts: best(tried[dropouts]))
-    narrow = int((seconds - passed) / (passed / len(tried) / SHORT))  # epochs that are left
-    wide = narrow * NARROW // WIDE
-    if narrow <= SHORT:
-        return tried[chosen]
-    size = (WIDE, min(LONG, wide)) if wide >= FEW else (NARROW, min(LONG, narrow))
-    return max((tried[chosen], trained(chosen, *size)), key=best)
 
 
 def _hybrid(models: list[Recommender], loo: LeaveOneOut, seed: int) -> tuple[rerank.Hybrid, float]:
