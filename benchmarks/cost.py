@@ -31,6 +31,7 @@ from recolab.attention.cost import block_multiply_adds
 from recolab.histories import Catalog, Histories
 from recolab.models.item_vectors import cooccurrence_vectors
 from recolab.models.transformer import Transformer, TransformerConfig
+from recolab.scaling import fit_power
 from recolab.schema import ITEM
 from recolab.training import TrainConfig
 
@@ -150,11 +151,6 @@ def best_seconds(work: Any, runs: int = 7) -> float:
     return min(taken)
 
 
-def exponent(sizes: list[int], costs: list[float]) -> float:
-    """Fit cost = a · sizeᵇ by least squares of the logarithms  ->  b."""
-    return float(np.polyfit(np.log(sizes), np.log(costs), 1)[0])
-
-
 def measured(axis: str, size: int) -> Row:
     """Measure one case in a process of its own."""
     if axis == "events":
@@ -183,7 +179,7 @@ def axis_rows(axis: str, peak: Row) -> list[Row]:
     for name in ("seconds", "peak_gb"):
         say(
             f"{axis}, {name} as size to the power of",
-            exponent(AXES[axis], [float(row[name]) for row in rows]),
+            fit_power(AXES[axis], [row[name] for row in rows]).exponent,
             "exponent",
         )
     return rows

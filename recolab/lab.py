@@ -153,6 +153,11 @@ class Lab:
         print(f"benchmarks/{path.name}, measured {table['measured'][0]} at commit {table['commit'][0]}")
         return table.drop("measured", "commit")
 
+    @staticmethod
+    def noted(name: str) -> pl.DataFrame:
+        """Read a table of benchmarks/ that is kept by hand: what others published, what was tried."""
+        return pl.read_csv(project_root() / "benchmarks" / f"{name}.csv")
+
     def need(self, name: str) -> Path:
         """Name a file of this run that must be there; raises FileNotFoundError that names the notebook to run first."""
         path = self.artefact(name)

@@ -1,4 +1,4 @@
-"""How quality grows with size: a power law that flattens, fitted to what was measured."""
+"""How quality and cost grow with size: power laws, fitted to what was measured."""
 
 from __future__ import annotations
 
@@ -53,3 +53,29 @@ def fit_saturation(sizes: ArrayLike, scores: ArrayLike) -> Saturation:
     found, covariance = curve_fit(lambda s, a, b, c: a - b * s**-c, x / smallest, y, p0=start, bounds=bounds)
     limit, gap, exponent = (float(value) for value in found)
     return Saturation(limit, gap, exponent, float(smallest), float(np.sqrt(covariance[0, 0])))
+
+
+@dataclass(frozen=True)
+class Power:
+    """cost(size) = scale · size^exponent: a straight line where both are drawn as logarithms."""
+
+    scale: float
+    exponent: float
+
+    def at(self, sizes: ArrayLike) -> NDArray[np.float64]:
+        """Read the line: (n,) sizes -> (n,) costs."""
+        return self.scale * np.asarray(sizes, float) ** self.exponent
+
+
+def fit_power(sizes: ArrayLike, costs: ArrayLike) -> Power:
+    """Fit the line by least squares of the logarithms: (n,) sizes and (n,) costs, all above 0.
+
+    Raises ValueError for fewer than two different sizes, and for what has no logarithm.
+    """
+    x, y = np.asarray(sizes, float), np.asarray(costs, float)
+    if x.shape != y.shape or not (np.isfinite([x, y]).all() and (x > 0).all() and (y > 0).all()):
+        raise ValueError(f"{len(x)} sizes and {len(y)} costs: give as many of each, all of them numbers above 0")
+    if len(np.unique(x)) < 2:
+        raise ValueError(f"{len(x)} costs at {len(np.unique(x))} sizes: give two sizes or more")
+    exponent, start = np.polyfit(np.log(x), np.log(y), 1)
+    return Power(float(np.exp(start)), float(exponent))

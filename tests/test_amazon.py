@@ -25,6 +25,7 @@ from recolab.schema import (
     check_events,
 )
 from recolab.sources import Tables, load
+from recolab.sources.amazon import find_sequences
 from recolab.sources.amazon_items import ATTRIBUTES
 
 MAP = {"id2user": {"1": "A"}, "id2item": {"1": "B01", "2": "B02", "3": "B03", "4": "B04"}}
@@ -59,6 +60,12 @@ def refusal(name: str) -> str:
     with pytest.raises(SchemaError) as caught:
         load(name)
     return str(caught.value)
+
+
+def test_the_folder_of_a_set_is_found_or_it_is_said_where_to_get_it(beauty: Path) -> None:
+    assert find_sequences("amazon_beauty") == beauty
+    with pytest.raises(FileNotFoundError, match=r"CIKM2020-S3Rec has Sports_and_Outdoors\.txt"):
+        find_sequences("amazon_sports")
 
 
 def test_a_sequence_becomes_reviews_at_positions(beauty: Path) -> None:

@@ -6,13 +6,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks import training
-from benchmarks.cost import Size, explained, exponent, made_up, multiply_adds
+from benchmarks import sequences, training
+from benchmarks.cost import Size, explained, made_up, multiply_adds
 from benchmarks.grounds import Ground
 from benchmarks.peers.shared import goes_on, peak_gb, read_log
 from benchmarks.training import BESIDE, OURS, PEERS, figures, judge_lists, newest, table_of
 from recolab.evaluation import K, judge
 from recolab.folds import leave_one_out_tasks
+from recolab.lab import Lab, project_root
 from recolab.metrics import top_k
 from recolab.models.transformer import TransformerConfig
 from recolab.schema import ITEM
@@ -108,10 +109,6 @@ def test_the_table_names_system_and_loss_and_only_like_losses_are_divided():
     assert table["RecBole 1.2.1, cross-entropy, times as long"].to_list() == [10, None, None, None, None, None]
 
 
-def test_a_planted_exponent_is_found_again():
-    assert exponent([1, 10, 100], [3 * size**1.5 for size in (1, 10, 100)]) == pytest.approx(1.5)
-
-
 def test_made_up_histories_are_as_large_as_said():
     histories, catalog = made_up(Size(users=20, items=50, length=7))
     assert (len(histories), len(catalog)) == (20, 51)
@@ -129,3 +126,50 @@ def test_shares_are_of_the_measured_peak():
     row = {"steps": 10, "seconds": 2.0, "optimizer_gb_per_step": 1.0, "gflop_per_second": 25.0}
     found = explained(row, {"copy_gb_per_second": 10.0, "gemm_gflop_per_second": 100.0})
     assert (found["share_of_gemm_peak"], found["share_of_optimizer_at_full_bandwidth"]) == (0.25, 0.5)
+
+
+BOARD = pl.DataFrame(
+    {
+        "set": "Beauty",
+        "seed": 7,
+        "model": ["Hybrid", "EASE", "Transformer", "Transformer, gated"],
+        "hr@10": [0.12, 0.08, 0.09, 0.10],
+        "ndcg@10": [0.0755, 0.05, 0.06, 0.07],
+        "validation_ndcg@10": [0.085, 0.09, 0.08, 0.07],
+    }
+)
+
+
+def test_the_hybrid_stands_beside_all_papers_and_the_best_sequence_model_on_validation_beside_those_of_ids():
+    papers = {"set": ["Beauty", "Beauty", "Sports"], "model": ["S3-Rec", "WEARec", "WEARec"], "hr@10": [0.1, 0.09, 0.9]}
+    literature = pl.DataFrame(papers | {"ndcg@10": [0.0604, 0.06, 0.9], "learns from": ["attributes", "ids", "ids"]})
+    lines = list(sequences.figures(BOARD, literature))
+    assert [(line["system"], line["peer"], line["unit"], line["ratio"]) for line in lines] == [
+        ("recolab Hybrid", "S3-Rec", "hr@10", 1.2),
+        ("recolab Hybrid", "S3-Rec", "ndcg@10", 1.25),
+        ("recolab Transformer", "WEARec", "hr@10", 1),
+        ("recolab Transformer", "WEARec", "ndcg@10", 1),
+    ]
+
+
+def test_a_set_and_a_seed_are_a_process_and_a_few_rows(monkeypatch):
+    ring = project_root() / "data" / "sample" / "ring"
+    monkeypatch.setattr(sequences, "find_sequences", lambda name: ring)
+    monkeypatch.setattr(sequences, "kept", lambda benchmark, case, measure: measure())
+    rows = sequences.rows_of("beauty", 0.001, 8)
+    assert set(rows["model"]) > {"Hybrid", "Transformer", "Transitions"}
+    assert rows.select("set", "seed", "minutes").unique().rows() == [("Beauty", 8, 0.001)]
+    assert (rows["ndcg@10_low"] <= rows["ndcg@10_high"]).all()
+    assert 0.05 < rows["peak_gb"].max() < 8
+
+
+def test_what_is_kept_by_hand_speaks_of_the_sets_and_names_its_sources():
+    literature, targets = Lab.noted("literature"), Lab.noted("targets")
+    shown = {name for name, _ in sequences.SETS.values()}
+    assert set(literature["set"]) == shown
+    assert not literature["source"].has_nulls()
+    assert not literature.select("set", "model").is_duplicated().any()
+    assert (literature["ndcg@10"] < literature["hr@10"]).all()
+    asked = targets.filter(benchmark="sequences")["case"].str.split(", ").list.first()
+    assert set(asked) == shown
+    assert set(targets.filter(benchmark="training")["case"]) < set(OURS)

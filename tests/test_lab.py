@@ -216,3 +216,10 @@ def test_source_is_shown_with_its_definition(lab):
     both = lab.show_source(write_atomically, type(lab).need).data
     assert "def write_atomically(" in both
     assert "\n\ndef need(" in both  # a method is shown without its class's indent
+
+
+def test_a_table_kept_by_hand_is_read_as_it_stands(lab, monkeypatch, tmp_path):
+    monkeypatch.setattr(lab_module, "project_root", lambda: tmp_path)
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "others.csv").write_text("model,ndcg@10\na,0.5\n")
+    assert lab.noted("others").rows() == [("a", 0.5)]

@@ -1,14 +1,17 @@
 """recolab.plots: every figure says what it measures, and draws the numbers it was given."""
 
 from datetime import datetime, timedelta
+from itertools import combinations
 
 import matplotlib.pyplot as plt
 import numpy as np
 import polars as pl
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.text import Text
 
 from recolab import plots
+from recolab.plots.benchmarks import SYSTEM_COLOURS
 from recolab.plots.style import PAPER
 from recolab.schema import KIND, TIME
 
@@ -45,6 +48,23 @@ SIZES = pl.DataFrame(
     {"axis": ["width"] * 4 + ["depth"] * 2, "size": [8, 8, 64, 64, 0, 1], "ndcg@10": [0.1, 0.2, 0.3, 0.4, 0.1, 0.2]}
 )
 CURVES = pl.DataFrame({"T": [8, 64, 512], "predicted": [1.0, 8.0, 64.0], "counted": [1.0, 9.0, 60.0]})
+CLOCK = pl.DataFrame(
+    {
+        "system": ["recolab Transformer", "recolab Transformer", "RecBole 1.2", "RecBole 1.2", "recolab Hybrid"],
+        "minutes": [1.2, 5.2, 1.3, 5.3, 24.0],
+        "ndcg@10": [0.04, 0.05, None, 0.02, 0.07],
+    }
+)
+SEEDS = pl.DataFrame(
+    {
+        "model": ["Hybrid", "Hybrid", "Popularity"],
+        "ndcg@10": [0.3, 0.4, 0.1],
+        "ndcg@10_low": [0.28, 0.38, 0.09],
+        "ndcg@10_high": [0.33, 0.43, 0.11],
+    }
+)
+PAPERS = pl.DataFrame({"model": ["S3-Rec", "SASRec"], "ndcg@10": [0.5, 0.2]})
+DEAR = pl.DataFrame({"system": ["recolab Transformer", "RecTools 0.19"], "s": [4.6, 1890.0], "GB": [0.98, 2.1]})
 FIGURES = {
     "leaderboard": lambda **k: plots.leaderboard(BOARD, **k),
     "lift": lambda **k: plots.lift(LIFT, **k),
@@ -59,6 +79,9 @@ FIGURES = {
     "costs": lambda **k: plots.costs(COSTS, ["ms per user", "GB"], **k),
     "reach": lambda **k: plots.reach({"GRU4Rec": [0.7, 0.2, 0.1], "Caser": [1.0, 0.0, 0.0]}, **k),
     "scaling": lambda **k: plots.scaling(SIZES, {"width": lambda sizes: sizes / 100}, **k),
+    "by_the_clock": lambda **k: plots.by_the_clock(CLOCK, {"a paper": 0.06}, **k),
+    "ladder": lambda **k: plots.ladder(SEEDS, PAPERS, **k),
+    "prices": lambda **k: plots.prices(DEAR, ["s", "GB"], **k),
     "weights": lambda **k: plots.weights(pl.DataFrame({"name": ["a", "b"], "weight": [1.0, -0.5]}), **k),
 }
 
@@ -83,7 +106,7 @@ def test_every_kind_of_figure_is_tried_here():
     assert set(FIGURES) == set(plots.__all__) - {"MODEL_COLOURS", "colour_of", "house_style"}
 
 
-@pytest.mark.parametrize("name", sorted(set(FIGURES) - {"loss_curve", "costs", "reach", "scaling"}))
+@pytest.mark.parametrize("name", sorted(set(FIGURES) - {"loss_curve", "costs", "prices", "reach", "scaling"}))
 def test_a_figure_is_drawn_on_the_axes_it_is_given(name):
     _, (left, right) = plt.subplots(1, 2)
     assert FIGURES[name](ax=right, title="Mine") is right
@@ -310,3 +333,61 @@ def test_prices_that_hardly_differ_are_counted_from_zero():
     left, right = plots.costs(near, ["ms per user", "GB"]).figure.axes
     assert (left.get_xscale(), right.get_xscale(), right.get_xlim()[0]) == ("log", "linear", 0)
     assert right.get_xlim()[1] > 1.08
+
+
+def test_a_system_without_a_score_yet_has_no_point_and_every_line_bears_its_name():
+    ax = plots.by_the_clock(CLOCK, {"a paper": 0.06})
+    assert [line.get_xydata().tolist() for line in ax.lines[:3]] == [
+        [[1.2, 0.04], [5.2, 0.05]],
+        [[5.3, 0.02]],
+        [[24, 0.07]],
+    ]
+    colours = [plots.MODEL_COLOURS["Transformer"], SYSTEM_COLOURS["RecBole"], plots.MODEL_COLOURS["Hybrid"]]
+    assert [to_hex(line.get_color()) for line in ax.lines[:3]] == colours
+    assert set(texts(ax)) == {"a paper", "recolab Transformer", "RecBole 1.2", "recolab Hybrid"}
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["1", "2", "5", "10", "25"]
+    assert list(ax.lines[3].get_ydata()) == [0.06, 0.06]
+    assert (ax.get_xscale(), ax.get_ylim()[0]) == ("log", 0)
+
+
+def test_names_of_lines_that_end_close_together_do_not_lie_on_each_other():
+    close = pl.DataFrame({"system": ["a", "b", "c"], "minutes": [1.0, 1.0, 1.0], "ndcg@10": [0.0500, 0.0501, 0.0502]})
+    ax = plots.by_the_clock(close)
+    ax.figure.draw_without_rendering()
+    boxes = [Text.get_window_extent(text) for text in ax.texts]  # without the line that leads to it
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+
+
+def test_two_systems_of_one_maker_differ_in_their_marks():
+    two = CLOCK.with_columns(pl.lit("RecTools, ").add(pl.col("system")).alias("system")).drop_nulls()
+    lines = plots.by_the_clock(two).lines
+    assert [line.get_marker() for line in lines] == ["o", "s", "D"]
+    assert len({line.get_color() for line in lines}) == 1
+
+
+def test_the_ladder_ranks_seeds_means_and_papers_together():
+    ax = plots.ladder(SEEDS, PAPERS)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["Popularity", "SASRec", "Hybrid", "S3-Rec"]
+    seeds = [line for line in ax.lines if line.get_marker() == "o"]
+    np.testing.assert_allclose(seeds[1].get_xydata(), [[0.3, 2 - 0.085], [0.4, 2 + 0.085]])
+    assert [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "D"] == [0.2, 0.5]
+    assert ax.lines[-1].get_xdata()[0] == 0.5  # dashed: the highest published
+    whiskers = [segment[:, 0].tolist() for segment in ax.collections[1].get_segments()]
+    assert whiskers == [[0.28, 0.33], [0.38, 0.43]]
+
+
+def test_every_price_has_its_bar_and_its_figure():
+    first = plots.prices(DEAR, ["s", "GB"])
+    left, right = first.figure.axes
+    assert [label.get_text() for label in left.get_yticklabels()] == ["recolab Transformer", "RecTools 0.19"]
+    assert [bar.get_width() for bar in left.patches] == [4.6, 1890.0]
+    assert texts(left) + texts(right) == ["4.6", "1,890", "0.98", "2.1"]
+    assert [to_hex(bar.get_facecolor()) for bar in right.patches] == [
+        plots.MODEL_COLOURS["Transformer"],
+        SYSTEM_COLOURS["RecTools"],
+    ]
+
+
+def test_a_power_law_is_straight_where_costs_are_counted_in_powers_too():
+    ax = plots.scaling(SIZES, {"width": lambda sizes: sizes / 100}, log_metric=True)
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")

@@ -387,6 +387,10 @@ def test_a_fingerprint_changes_with_each_thing_that_matters(tmp_path, monkeypatc
     for lift in (1, 2):
         (tmp_path / "benchmarks" / "long.csv").write_text(f"lift,{lift}")
         marks.append(fingerprint(notebook, told, "package", [first]))
+    write_notebook(tmp_path, "01_a", 'others = lab.noted("others")')
+    for score in (1, 2):
+        (tmp_path / "benchmarks" / "others.csv").write_text(f"score,{score}")
+        marks.append(fingerprint(notebook, told, "package", [first]))
     assert len(set(marks)) == len(marks)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recolab.scaling import Saturation, fit_saturation
+from recolab.scaling import Power, Saturation, fit_power, fit_saturation
 
 
 def test_a_planted_curve_is_found_again_from_a_few_sizes():
@@ -50,3 +50,22 @@ def test_too_few_points_are_refused():
 def test_sizes_and_scores_that_lie_on_no_curve_are_refused(sizes, scores):
     with pytest.raises(ValueError, match=f"4 sizes and {len(scores)} scores: give as many of each, sizes above 0"):
         fit_saturation(sizes, scores)
+
+
+def test_a_planted_power_is_found_again_and_read():
+    found = fit_power([1, 10, 100], [3 * size**1.5 for size in (1, 10, 100)])
+    assert (found.scale, found.exponent) == pytest.approx((3, 1.5))
+    np.testing.assert_allclose(Power(2, 0.5).at([4, 9]), [4, 6])
+
+
+@pytest.mark.parametrize(("sizes", "costs"), [([0, 1], [1, 1]), ([1, 2], [0, 1]), ([1, 2], [1, np.nan]), ([1, 2], [1])])
+def test_costs_that_have_no_logarithm_are_refused(sizes, costs):
+    with pytest.raises(
+        ValueError, match=f"2 sizes and {len(costs)} costs: give as many of each, all of them numbers above 0"
+    ):
+        fit_power(sizes, costs)
+
+
+def test_one_size_draws_no_line():
+    with pytest.raises(ValueError, match="2 costs at 1 sizes: give two sizes or more"):
+        fit_power([5, 5], [1, 2])

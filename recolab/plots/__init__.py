@@ -2,6 +2,7 @@
 
 from recolab.plots.architectures import costs, reach, scaling
 from recolab.plots.attention import attention_map, curves
+from recolab.plots.benchmarks import by_the_clock, ladder, prices
 from recolab.plots.data import activity, basket_gap, drop_report, history_lengths, long_tail
 from recolab.plots.results import leaderboard, lift, loss_curve, weights
 from recolab.plots.style import MODEL_COLOURS, colour_of, house_style
@@ -11,16 +12,19 @@ __all__ = [
     "activity",
     "attention_map",
     "basket_gap",
+    "by_the_clock",
     "colour_of",
     "costs",
     "curves",
     "drop_report",
     "history_lengths",
     "house_style",
+    "ladder",
     "leaderboard",
     "lift",
     "long_tail",
     "loss_curve",
+    "prices",
     "reach",
     "scaling",
     "weights",

@@ -89,10 +89,12 @@ def scaling(
     curves: Mapping[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]],
     metric: str = "ndcg@10",
     title: str = "",
+    log_metric: bool = False,
 ) -> Axes:
-    """Show quality along each size in a panel of its own, with the fitted curve where there is one.
+    """Show quality, or a cost, along each size in a panel of its own, with the fitted curve where there is one.
 
     table: columns axis, size, `metric`, a row for each seed    curves: axis -> sizes (n,) to scores (n,)
+    log_metric: count the metric in powers too, so that a power law is a straight line
     ->  the first panel's axes
     """
     axes = table["axis"].unique(maintain_order=True).to_list()
@@ -108,6 +110,11 @@ def scaling(
             ax.plot(between, curves[name](between), color=RED, linewidth=1.5)
         if sizes.min() > 0:
             ax.set_xscale("log")
+        if log_metric:
+            ax.set_yscale("log")
+            ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            ax.yaxis.set_major_formatter(thousands())
+            ax.yaxis.set_minor_locator(NullLocator())
         ax.set_xticks(means["size"], [f"{size:,.10g}" for size in means["size"]], fontsize=9)
         ax.xaxis.set_minor_formatter("")
         ax.margins(x=0.1, y=0.15)

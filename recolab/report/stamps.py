@@ -62,7 +62,7 @@ def fingerprint(notebook: Path, parameters: dict[str, Any], package: str, before
     package: `package_fingerprint()`    before: the stamps of the earlier notebooks; those that left artefacts count
     """
     cells = [(cell.cell_type, cell.source) for cell in nbformat.read(notebook, as_version=4).cells]
-    asked = re.findall(r'measured\("(\w+)"\)', "\n".join(source for _, source in cells))
+    asked = re.findall(r'(?:measured|noted)\("(\w+)"\)', "\n".join(source for _, source in cells))
     tables = [table.read_text() for name in asked if (table := project_root() / "benchmarks" / f"{name}.csv").exists()]
     reading = parameters.get("READING") or {}
     logs = [Path(path) for path in (parameters.get("EVENTS"), reading.get("items")) if path]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from pathlib import Path
 
 import polars as pl
 
@@ -29,6 +30,7 @@ _S3_REC = (
     "https://github.com/RUCAIBox/CIKM2020-S3Rec has {0}.txt and {0}_item2attributes.json in its folder data; save them "
     "as sequences.txt and item_attributes.json in data/raw/{1}/"
 )
+_S3_REC_SETS = {"amazon_beauty": "Beauty", "amazon_sports": "Sports_and_Outdoors"}
 _GAMES = (
     "https://github.com/RUCAIBox/LLMRank has Games-6k.test.inter and Games-6k.item in its folder of data sets; save "
     "them in data/raw/amazon_games/"
@@ -47,7 +49,7 @@ def load_beauty() -> Tables:
         the root) and text (all its categories), by name
     Raises FileNotFoundError that says where to get it; SchemaError that names the file and line that cannot be read.
     """
-    return _load_sequences("amazon_beauty", "Beauty")
+    return _load_sequences("amazon_beauty")
 
 
 def load_sports() -> Tables:
@@ -56,7 +58,16 @@ def load_sports() -> Tables:
     As `load_beauty`, but for the items: nobody published the attributes' names, so which of them is a brand is not known;
     `text` holds them as words, such as attribute_17.
     """
-    return _load_sequences("amazon_sports", "Sports_and_Outdoors")
+    return _load_sequences("amazon_sports")
+
+
+def find_sequences(name: str) -> Path:
+    """Find the folder of amazon_beauty or amazon_sports, for `recolab.benchmark`, which reads it as it lies.
+
+    Raises FileNotFoundError that says where to get it.
+    """
+    origin = _S3_REC.format(_S3_REC_SETS[name], name)
+    return find_raw(name, ("sequences.txt", "item_attributes.json"), origin)
 
 
 def load_games() -> Tables:
@@ -113,9 +124,8 @@ def load_timed() -> Tables:
     return Tables(events, items, f"Amazon reviews 1998 to 2014, by HIN-Datasets. {_LICENCE}")
 
 
-def _load_sequences(name: str, published: str) -> Tables:
+def _load_sequences(name: str) -> Tables:
     """Load one of S3-Rec's sets."""
-    folder = find_raw(name, ("sequences.txt", "item_attributes.json"), _S3_REC.format(published, name))
-    tables = read_sequences(folder)
-    note = f"Amazon {published.replace('_', ' ')} 2014 (5-core, by S3-Rec; {tables.note}). {_LICENCE}"
+    tables = read_sequences(find_sequences(name))
+    note = f"Amazon {_S3_REC_SETS[name].replace('_', ' ')} 2014 (5-core, by S3-Rec; {tables.note}). {_LICENCE}"
     return Tables(tables.events, tables.items, note)
