@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks import sequences, training
+from benchmarks import sequences, tasks, training
 from benchmarks.cost import Size, explained, made_up, multiply_adds
 from benchmarks.grounds import Ground
 from benchmarks.peers.shared import goes_on, peak_gb, read_log
@@ -16,8 +18,10 @@ from recolab.folds import leave_one_out_tasks
 from recolab.lab import Lab, project_root
 from recolab.metrics import top_k
 from recolab.models.transformer import TransformerConfig
-from recolab.schema import ITEM
-from tests.worlds import carousel
+from recolab.recipe import HYBRID, SEQUENCE, Verdict
+from recolab.schema import ITEM, TIME
+from recolab.sources import Tables
+from tests.worlds import START, carousel
 
 
 class Fixed:
@@ -173,3 +177,49 @@ def test_what_is_kept_by_hand_speaks_of_the_sets_and_names_its_sources():
     asked = targets.filter(benchmark="sequences")["case"].str.split(", ").list.first()
     assert set(asked) == shown
     assert set(targets.filter(benchmark="training")["case"]) < set(OURS)
+
+
+def test_a_log_is_cut_where_so_large_a_share_of_its_events_has_happened():
+    events = pl.DataFrame({TIME: [START + timedelta(days=day, microseconds=5) for day in range(11)]})
+    assert tasks.at_share(events, 0.7) == START + timedelta(days=7)  # histories count whole seconds
+
+
+def test_moments_of_a_case_follow_each_other_and_the_last_ones_are_tests(monkeypatch):
+    _, _, events = carousel(n_users=60, n_items=30, length=20)
+    monkeypatch.setattr(tasks, "clean", lambda events, items: (events, None))
+    case = tasks.cut(lambda: Tables(events, None, "a ring"), (0.5, 0.6, 0.7, 0.8), 2, allow_repeats=False)
+    assert [len(part) for part in (case.moments, case.tests)] == [2, 2]
+    known = [len(moment.histories.items) for moment in (*case.moments, *case.tests)]
+    assert known == sorted(set(known))  # each knows more than the one before
+    assert case.simple.keys() == tasks.WITH_CLOCK.keys()
+    assert not any(moment.task.allow_repeats for moment in case.tests)
+
+
+def test_the_hybrid_meets_the_best_single_model_of_the_test_and_the_transformer_the_best_simple_one(monkeypatch):
+    worth = {HYBRID: 0.5, SEQUENCE: 0.4, "EASE": 0.2, "Popularity": 0.1}
+    users = [{"user": str(u), "hr@10": w, "recall@10": w, "ndcg@10": w, "mrr@10": w} for u in range(9) for w in [1.0]]
+    rows = [
+        {"model": m} | {k: v if k == "user" else w for k, v in user.items()} for m, w in worth.items() for user in users
+    ]
+    verdict = Verdict(pl.DataFrame(rows), worth, {**dict.fromkeys(worth, 2.0), "judging": 5.0})
+    monkeypatch.setitem(tasks.CASES, "a ring", lambda: tasks.Case([], [], {}))
+    monkeypatch.setattr(tasks, "follow_recipe", lambda *_: verdict)
+    found = tasks.measure("a ring", 1.0, 7)
+    lifts = {
+        row["model"]: (row["best single"], row["lift"], row["best simple"], row["transformer_lift"])
+        for row in found.iter_rows(named=True)
+    }
+    assert lifts[HYBRID] == (SEQUENCE, pytest.approx(25), None, None)
+    assert lifts[SEQUENCE] == (None, None, "EASE", pytest.approx(100))
+    assert lifts["EASE"] == (None, None, None, None)
+    assert dict(found.select("model", "seconds").iter_rows())[HYBRID] == 8  # all models, not the judging
+    lines = {line["system"]: (line["peer"], line["ratio"]) for line in tasks.figures(found)}
+    assert lines == {HYBRID: (SEQUENCE, 1.25), SEQUENCE: ("EASE", 2.0)}
+
+
+def test_an_evening_of_ratings_is_one_visit(monkeypatch):
+    evening = pl.DataFrame(
+        {TIME: [START + timedelta(hours=20), START + timedelta(hours=21), START + timedelta(days=1)]}
+    )
+    monkeypatch.setattr(tasks, "load_movielens", lambda: Tables(evening, None, "films"))
+    assert tasks.sittings().events[TIME].to_list() == [START, START, START + timedelta(days=1)]

@@ -1,0 +1,139 @@
+"""The recipe: settings from the first moment, an order from all of them, and a test that is asked once and chooses nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import ClassVar
+
+import numpy as np
+import polars as pl
+import pytest
+
+from recolab import recipe, rerank
+from recolab.folds import make_fold
+from recolab.models.neighbours import Transitions
+from recolab.models.popularity import Popularity
+from recolab.models.transformer import Transformer, TransformerConfig
+from recolab.recipe import HYBRID, SEQUENCE, Moment, follow_recipe
+from recolab.schema import ITEM
+from recolab.training import TrainConfig
+from tests.worlds import START, carousel
+
+LOOKS = (0.1, 0.9, 0.5)  # what validation says after each epoch: the second is the one to keep
+EPOCHS = len(LOOKS)
+CUTS = (7, 9, 11, 13)  # days; the last two are tests
+
+
+class Counted(Transitions):
+    """Transitions that remember how many histories each of them was fitted on."""
+
+    fits: ClassVar[list[int]] = []
+
+    def fit(self, histories, catalog):
+        Counted.fits.append(len(histories.items))
+        return super().fit(histories, catalog)
+
+
+SIMPLE = {"Popularity": (Popularity, {}), "Transitions": (Counted, {"half_life_days": [2.0], "damping": [0.5]})}
+
+
+def moments(future=None):
+    """Thirty goods on a ring, cut at four moments; `future` changes what happens after the last of them."""
+    _, _, events = carousel(n_users=60, n_items=30, length=15)
+    if future is not None:
+        late = pl.col("timestamp") >= START + timedelta(days=CUTS[-1])
+        events = events.with_columns(pl.when(late).then(future).otherwise(pl.col(ITEM)).alias(ITEM))
+    ends = [START + timedelta(days=day) for day in CUTS]
+    folds = [
+        make_fold(events, None, cut, end, min_item_users=1) for cut, end in zip(ends, [*ends[1:], None], strict=True)
+    ]
+    return [Moment(fold.histories, fold.task(allow_repeats=True)) for fold in folds]
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """A Transformer that is grown at once: how it grows with time has tests of its own."""
+
+    def grow(histories, task, seconds, seed):
+        training = TrainConfig(EPOCHS, patience=EPOCHS, seed=seed, progress=False)
+        looks = iter(LOOKS)
+        model = Transformer(TransformerConfig(dim=16, negatives=0), training)
+        return model.fit(histories, task.catalog, validate=lambda _: next(looks))
+
+    monkeypatch.setattr(recipe, "grow_transformer", grow)
+    Counted.fits = []
+
+
+def test_every_model_is_judged_on_every_user_of_every_test():
+    *learn, last, newest = moments()
+    verdict = follow_recipe(learn, [last, newest], SIMPLE, minutes=1, seed=7)
+    asked = len(last.task) + len(newest.task)
+    counts = dict(verdict.judged.group_by("model").len().iter_rows())
+    assert counts == dict.fromkeys([*SIMPLE, SEQUENCE, HYBRID], asked)
+    assert set(verdict.judged["user"]) == {str(user) for user in range(60)}  # ids, so that tests can be put together
+    worth = dict(verdict.judged.group_by("model").agg(pl.col("ndcg@10").mean()).iter_rows())
+    assert worth[HYBRID] > 0.9 > worth["Popularity"]
+    assert set(verdict.on_validation) == {*SIMPLE, SEQUENCE, HYBRID}
+    assert set(verdict.seconds) == {*SIMPLE, SEQUENCE, HYBRID, "judging"}
+
+
+def test_models_are_fitted_anew_where_more_is_known_and_only_there():
+    known = moments()
+    follow_recipe(known[:2], known[2:], SIMPLE, minutes=1, seed=7)
+    events = [len(moment.histories.items) for moment in known]
+    assert Counted.fits == [events[0], *events]  # the only trial, then once a moment: 60 shoppers, a visit a day
+    assert events == [60 * day for day in CUTS]
+
+
+def test_the_same_histories_are_not_learned_twice():
+    first = moments()[0]
+    follow_recipe([first], [first], SIMPLE, minutes=1, seed=7)
+    assert Counted.fits == [60 * CUTS[0]] * 2  # the trial and the fit
+
+
+def test_a_transformer_is_trained_anew_for_as_many_epochs_as_its_best_had(monkeypatch):
+    trained, fit = [], Transformer.fit
+
+    def noted(self, histories, catalog, **words):
+        trained.append(self.training.epochs)
+        return fit(self, histories, catalog, **words)
+
+    monkeypatch.setattr(Transformer, "fit", noted)
+    known = moments()
+    follow_recipe(known[:2], known[2:], SIMPLE, minutes=1, seed=7)
+    assert trained == [EPOCHS, 2, 2, 2]
+
+
+def test_what_happens_after_the_test_cut_chooses_nothing():
+    other = np.random.default_rng(1).integers(30, size=60 * 15).tolist()
+    verdicts = []
+    for future in (None, pl.Series(other)):
+        *learn, test = moments(future)
+        verdicts.append(follow_recipe(learn[:2], [test], SIMPLE, minutes=60, seed=7))
+    first, second = verdicts
+    assert first.on_validation == second.on_validation
+    assert second.judged.filter(model=HYBRID)["ndcg@10"].mean() < first.judged.filter(model=HYBRID)["ndcg@10"].mean()
+
+
+def test_with_several_moments_the_newest_chooses_the_ranker_that_the_older_ones_taught(monkeypatch):
+    asked = {}
+    choose = rerank.choose_ranker
+
+    def noted(rankers, learn, check, task):
+        asked.update(learn=len(learn.rows), check=len(check.rows), task=task)
+        return choose(rankers, learn, check, task)
+
+    monkeypatch.setattr(rerank, "choose_ranker", noted)
+    known = moments()
+    follow_recipe(known[:3], known[3:], SIMPLE, minutes=1, seed=7)
+    assert asked["task"] is known[2].task
+    assert asked["learn"] > 1.5 * asked["check"]  # two moments against one
+
+
+def test_where_nobody_finds_a_hit_all_opinions_count_the_same():
+    *learn, test = moments()
+    blind = {"Popularity": (Popularity, {})}
+    for moment in (*learn, test):  # answers that nobody can propose
+        moment.task.wanted.data[:] = 0
+    verdict = follow_recipe(learn, [test], blind, minutes=1, seed=7)
+    assert verdict.on_validation[HYBRID] == 0
