@@ -24,7 +24,7 @@ from recolab.sources.sequences import read_sequences
 # A history's time runs in steps: half-lives are in items. The likeliest value stands first.
 SIMPLE: Simple = {
     "Popularity": (Popularity, {}),
-    "Transitions": (Transitions, {"half_life_days": [1.4, 0.7, 3], "damping": [0.3, 0.5], "reach": [10, 5]}),
+    "Transitions": (Transitions, {"half_life_days": [1.4, 0.7, 3], "damping": [0.1, 0.3], "reach": [10, 5]}),
     "User neighbours": (UserNeighbours, {"half_life_days": [4, 2, 10], "k": [200, 100]}),
     "Content": (Content, {"half_life_days": [1.5, 5], "words": ["tfidf", "count"]}),
     "EASE": (Ease, {"l2": [100.0, 300.0], "half_life_days": [1.4, 4], "max_items": [20_000]}),  # 4 bytes x items²

@@ -81,14 +81,34 @@ def test_models_are_fitted_anew_where_more_is_known_and_only_there():
     known = moments()
     follow_recipe(known[:2], known[2:], SIMPLE, minutes=1, seed=7)
     events = [len(moment.histories.items) for moment in known]
-    assert Counted.fits == [events[0], *events]  # the only trial, then once a moment: 60 shoppers, a visit a day
+    assert Counted.fits == events  # once a moment: the only trial is the fit of the first
     assert events == [60 * day for day in CUTS]
 
 
 def test_the_same_histories_are_not_learned_twice():
     first = moments()[0]
     follow_recipe([first], [first], SIMPLE, minutes=1, seed=7)
-    assert Counted.fits == [60 * CUTS[0]] * 2  # the trial and the fit
+    assert Counted.fits == [60 * CUTS[0]]
+
+
+def test_of_several_trials_the_best_is_judged_whichever_came_last():
+    class Signed(Counted):
+        def __init__(self, name, sign):
+            super().__init__(name=name)
+            self.sign = sign
+
+        def score(self, histories):
+            return self.sign * super().score(histories)
+
+    def judged_with(signs):
+        space = {"Transitions": (Signed, {"sign": signs})}
+        first = moments()[0]
+        return follow_recipe([first], [first], space, minutes=60, seed=7).on_validation["Transitions"]
+
+    for signs, fits in (([-1, 1], 2), ([1, -1], 3)):  # the best is fitted anew where it was not the newest
+        Counted.fits = []
+        assert judged_with(signs) > 0.9
+        assert len(Counted.fits) == fits
 
 
 def test_a_transformer_is_trained_anew_for_as_many_epochs_as_its_best_had(monkeypatch):
