@@ -29,7 +29,7 @@ def grow_transformer(histories: Histories, task: Task, seconds: float, seed: int
     train = partial(_trained, histories, task, negatives, seed)
     started, tried, passed = time.perf_counter(), dict[tuple[float, float], Transformer](), 0.0
     for dropouts in DROPOUTS:
-        if passed + passed / max(len(tried), 1) > seconds * TRYING:
+        if tried and passed + passed / len(tried) > seconds * TRYING:
             break
         tried[dropouts] = train(dropouts, NARROW, SHORT)
         passed = time.perf_counter() - started

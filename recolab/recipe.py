@@ -25,7 +25,7 @@ from recolab.tuning import Space, tune
 LOOK_USERS = 3000  # of a validation, asked by every trial and after every epoch
 CANDIDATES = 40  # of every model, for each user
 TRIALS = 6  # at most, for each simple model
-SHARES = {"simple models": 0.25, "sequence model": 0.5}  # of the minutes; the hybrid takes what is left
+SIMPLE_SHARE, MODELS_SHARE = 0.25, 0.75  # of the minutes, for simple models and for all; the hybrid takes what is left
 SEQUENCE, HYBRID = "Transformer", "Hybrid"
 
 Simple = Mapping[str, tuple[Callable[..., Recommender], Space]]
@@ -88,9 +88,10 @@ def follow_recipe(
     first, members = moments[0], list[Member]()
     for name, (make, space) in simple.items():
         with clock.part(name):
-            members.append(_tuned(name, make, space, first, 60 * minutes * SHARES["simple models"] / len(simple), seed))
+            members.append(_tuned(name, make, space, first, 60 * minutes * SIMPLE_SHARE / len(simple), seed))
+    left = 60 * minutes * MODELS_SHARE - sum(clock.seconds.values())
     with clock.part(SEQUENCE):
-        members.append(_grown(first, 60 * minutes * SHARES["sequence model"], seed))
+        members.append(_grown(first, left, seed))
     models = [member.model for member in members]
     candidates = []
     for before, moment in zip([first, *moments], moments, strict=False):

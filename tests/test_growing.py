@@ -53,6 +53,7 @@ def runs(monkeypatch):
         (16, 1, (64, 11)),  # five wide epochs learn less than eleven narrow ones
         (10, 1, None),  # five epochs again would only repeat the trial
         (1, 1, None),
+        (-60, 1, None),  # others took more than their share: one trial there is all the same
     ],
 )
 def test_time_decides_how_much_is_tried_how_wide_and_how_long(seconds, trials, last, runs, ring):

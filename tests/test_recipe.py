@@ -150,6 +150,18 @@ def test_with_several_moments_the_newest_chooses_the_ranker_that_the_older_ones_
     assert asked["learn"] > 1.5 * asked["check"]  # two moments against one
 
 
+def test_a_transformer_gets_the_time_that_simple_models_left_over(monkeypatch):
+    grow, given = recipe.grow_transformer, []
+    monkeypatch.setattr(
+        recipe, "grow_transformer", lambda h, t, seconds, seed: given.append(seconds) or grow(h, t, 1, seed)
+    )
+    first = moments()[0]
+    clock = recipe.Clock({"reading": 50.0})
+    follow_recipe([first], [first], SIMPLE, minutes=4, seed=7, clock=clock)
+    gone = sum(clock.seconds[name] for name in ("reading", *SIMPLE))
+    assert given == [pytest.approx(0.75 * 240 - gone, abs=1e-6)]
+
+
 def test_where_nobody_finds_a_hit_all_opinions_count_the_same():
     *learn, test = moments()
     blind = {"Popularity": (Popularity, {})}
