@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 Floats = NDArray[np.float32]
-RESAMPLED_AT_ONCE = 10_000_000  # draws held in memory by the bootstrap
+RESAMPLED_AT_ONCE = 1_000_000  # draws held in memory by the bootstrap
 _FEW_WANTED = 4  # items a history: so many are counted sooner than a top-k is found
 
 
@@ -121,6 +121,7 @@ def resampled_means(values: NDArray[np.float64], rng: np.random.Generator, round
     n, means = len(values), []
     at_once = max(RESAMPLED_AT_ONCE // n, 1)
     for start in range(0, rounds, at_once):
-        size = min(at_once, rounds - start)
-        means.append(rng.multinomial(n, np.full(n, 1 / n), size=size) @ values / n)
+        drawn = rng.integers(n, size=(min(at_once, rounds - start), n), dtype=np.int32)
+        times = np.stack([np.bincount(one, minlength=n) for one in drawn])  # faster than to draw how often each comes
+        means.append(times @ values / n)
     return np.concatenate(means)
