@@ -12,9 +12,9 @@ from recolab.lab import DEFAULT_RUN, open_lab, write_atomically
 
 
 def kept(benchmark: str, case: str, measure: Callable[[], pl.DataFrame]) -> pl.DataFrame:
-    """Read what this case gave before with the same code, or measure it now."""
+    """Read what this case gave before with the same code, or measure it now; uncommitted code has no name to find it by."""
     path = folder(benchmark) / f"{case}.parquet"
-    if not path.exists():
+    if not path.exists() or code_version().endswith("+"):
         found = measure()
         path.parent.mkdir(parents=True, exist_ok=True)
         with write_atomically(path) as temporary:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -26,14 +26,10 @@ from recolab.benchmark import SIMPLE
 from recolab.evaluation import compare, leaderboard
 from recolab.folds import fold_cuts, leave_one_out_tasks, make_fold
 from recolab.models.lineup import BASELINES, SPACES
-from recolab.prepare import clean
+from recolab.prepare import CleanRules, clean
 from recolab.recipe import HYBRID, SEQUENCE, Moment, Simple, follow_recipe
 from recolab.schema import TIME
-from recolab.sources import Tables
-from recolab.sources.amazon import load_games, load_timed
-from recolab.sources.complete_journey import load_complete_journey
-from recolab.sources.movielens import load_movielens
-from recolab.sources.online_retail import load_online_retail
+from recolab.sources import impossible, load
 
 SEEDS = (7, 8, 9)
 MINUTES = 8.0  # of choosing, for each seed; models are then fitted anew at the later cuts
@@ -50,20 +46,21 @@ class Case:
     simple: Simple
 
 
-def cut(load: Callable[[], Tables], shares: Sequence[float] | None, n_tests: int = 1, *, allow_repeats: bool) -> Case:
-    """Cut a log in time: at the end of so large shares of its events, or, for a shop of the last months, as notebook 03 does."""
-    tables = load()
-    events, _ = clean(tables.events, tables.items)
+def cut(
+    source: str, shares: Sequence[float] | None, n_tests: int = 1, *, allow_repeats: bool, by_day: bool = False
+) -> Case:
+    """Cut a log in time: at the end of so large shares of its events, or, for a shop of the last months, as notebook 03 does.
+
+    by_day: a day is one visit, for who rates thirty films in an evening has not come thirty times
+    """
+    tables = load(source)
+    events, _ = clean(tables.events, tables.items, rules=CleanRules(extra=impossible(source)))
+    if by_day:
+        events = events.with_columns(pl.col(TIME).dt.truncate("1d"))
     cuts = fold_cuts(events) if shares is None else [at_share(events, share) for share in shares]
     folds = (make_fold(events, tables.items, *pair) for pair in zip(cuts, [*cuts[1:], None], strict=True))
     moments = [Moment(fold.histories, fold.task(allow_repeats=allow_repeats)) for fold in folds]
     return Case(moments[:-n_tests], moments[-n_tests:], WITH_CLOCK)
-
-
-def sittings() -> Tables:
-    """Load MovieLens with a day as one visit: whoever rates thirty films in an evening has not come thirty times."""
-    tables = load_movielens()
-    return replace(tables, events=tables.events.with_columns(pl.col(TIME).dt.truncate("1d")))
 
 
 def at_share(events: pl.DataFrame, share: float) -> datetime:
@@ -72,9 +69,9 @@ def at_share(events: pl.DataFrame, share: float) -> datetime:
     return moment.replace(microsecond=0)
 
 
-def leave_out(load: Callable[[], Tables]) -> Case:
+def leave_out(source: str) -> Case:
     """Ask for the last items of histories that know no clock."""
-    tables = load()
+    tables = load(source)
     loo = leave_one_out_tasks(tables.events, tables.items)
     return Case([Moment(loo.training, loo.validation)], [Moment(loo.training, loo.test)], SIMPLE)
 
@@ -84,12 +81,12 @@ def leave_out(load: Callable[[], Tables]) -> Case:
 TENTHS = (0.7, 0.8, 0.9)
 TWENTIETHS = tuple(part / 20 for part in range(10, 20))
 CASES: dict[str, Callable[[], Case]] = {
-    "Complete Journey, next visit": partial(cut, load_complete_journey, None, allow_repeats=True),
-    "Complete Journey, new items": partial(cut, load_complete_journey, None, allow_repeats=False),
-    "Online Retail, next invoice": partial(cut, load_online_retail, None, allow_repeats=True),
-    "Video Games, leave-one-out": partial(leave_out, load_games),
-    "Amazon with days": partial(cut, load_timed, TENTHS, allow_repeats=False),
-    "MovieLens, latest small": partial(cut, sittings, TWENTIETHS, 4, allow_repeats=False),
+    "Complete Journey, next visit": partial(cut, "complete_journey", None, allow_repeats=True),
+    "Complete Journey, new items": partial(cut, "complete_journey", None, allow_repeats=False),
+    "Online Retail, next invoice": partial(cut, "online_retail", None, allow_repeats=True),
+    "Video Games, leave-one-out": partial(leave_out, "amazon_games"),
+    "Amazon with days": partial(cut, "amazon_timed", TENTHS, allow_repeats=False),
+    "MovieLens, latest small": partial(cut, "ml_latest_small", TWENTIETHS, 4, allow_repeats=False, by_day=True),
 }
 
 
@@ -111,7 +108,7 @@ def measure(name: str, minutes: float, seed: int) -> pl.DataFrame:
             added |= {column: found["lift"], f"{column}_low": found["low"], f"{column}_high": found["high"]}
             added |= {"best single": champion} if row["model"] == HYBRID else {"best simple": champion}
         scores = {"ndcg@10": row["ndcg@10"], "low": row["ndcg@10_low"], "high": row["ndcg@10_high"]}
-        head = {"task": name, "seed": seed, "model": row["model"], "users": row["users"]}
+        head = {"task": name, "seed": seed, "minutes": minutes, "model": row["model"], "users": row["users"]}
         worth = {
             "validation_ndcg@10": verdict.on_validation[row["model"]],
             "seconds": seconds_of(verdict.seconds, row["model"]),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from recolab.histories import PAD, Catalog, Histories, pack
-from recolab.metrics import bootstrap_intervals, hits_table, resampled_means, top_k
+from recolab.metrics import hits_table, resampled_means, top_k
 from recolab.models import Recommender
 
 AT_ONCE = 256  # histories whose scores live in memory together
@@ -102,13 +102,18 @@ def validation_score(model: Recommender, task: Task, metric: str = f"ndcg@{K}") 
 
 
 def leaderboard(judged: pl.DataFrame, rng: np.random.Generator, metrics: Sequence[str] = METRICS) -> pl.DataFrame:
-    """Average over users, with 95 % bootstrap intervals: a row a model, best ndcg first, columns metric, metric_low, metric_high."""
+    """Average over rows, with 95 % bootstrap intervals: a row a model, best ndcg first, columns metric, metric_low, metric_high.
+
+    A user with several rows (one a cut) is drawn with all of them, as in `compare`.
+    """
     rows = []
     for (model,), one in judged.group_by("model", maintain_order=True):
-        row: dict[str, object] = {"model": model, "users": len(one)}
-        values = one.select(metrics).to_numpy()
-        for metric, mean, (low, high) in zip(metrics, values.mean(0), bootstrap_intervals(values, rng), strict=True):
-            row |= {metric: mean, f"{metric}_low": low, f"{metric}_high": high}
+        users = one.group_by("user").agg(pl.len().alias("rows"), pl.col(metrics).sum()).sort("user")
+        row: dict[str, object] = {"model": model, "users": len(users)}
+        sums = resampled_means(users.select("rows", *metrics).to_numpy().astype(np.float64), rng)
+        ends = np.quantile(sums[:, 1:] / sums[:, :1], [0.025, 0.975], axis=0)
+        for metric, low, high in zip(metrics, *ends, strict=True):
+            row |= {metric: one[metric].mean(), f"{metric}_low": low, f"{metric}_high": high}
         rows.append(row)
     return pl.DataFrame(rows).sort(f"ndcg@{K}", descending=True)
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import narwhals as nw
 import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks import sequences, tasks, training
+from benchmarks import kept, sequences, tasks, training
 from benchmarks.cost import Size, explained, made_up, multiply_adds
 from benchmarks.grounds import Ground
 from benchmarks.peers.shared import goes_on, peak_gb, read_log
 from benchmarks.training import BESIDE, OURS, PEERS, figures, judge_lists, newest, table_of
 from recolab.evaluation import K, judge
 from recolab.folds import leave_one_out_tasks
+from recolab.histories import visits
 from recolab.lab import Lab, project_root
 from recolab.metrics import top_k
 from recolab.models.transformer import TransformerConfig
@@ -184,15 +186,28 @@ def test_a_log_is_cut_where_so_large_a_share_of_its_events_has_happened():
     assert tasks.at_share(events, 0.7) == START + timedelta(days=7)  # histories count whole seconds
 
 
-def test_moments_of_a_case_follow_each_other_and_the_last_ones_are_tests(monkeypatch):
+def test_moments_of_a_case_follow_each_other_and_none_is_asked_what_a_later_one_asks(monkeypatch):
     _, _, events = carousel(n_users=60, n_items=30, length=20)
-    monkeypatch.setattr(tasks, "clean", lambda events, items: (events, None))
-    case = tasks.cut(lambda: Tables(events, None, "a ring"), (0.5, 0.6, 0.7, 0.8), 2, allow_repeats=False)
+    monkeypatch.setattr(tasks, "load", lambda source: Tables(events, None, "a ring"))
+    ends, make = [], tasks.make_fold
+    monkeypatch.setattr(tasks, "make_fold", lambda *words: ends.append(words[2:]) or make(*words))
+    case = tasks.cut("a ring", (0.5, 0.6, 0.7, 0.8), 2, allow_repeats=False)
     assert [len(part) for part in (case.moments, case.tests)] == [2, 2]
+    assert [end for _, end in ends] == [*[begin for begin, _ in ends[1:]], None]
     known = [len(moment.histories.items) for moment in (*case.moments, *case.tests)]
     assert known == sorted(set(known))  # each knows more than the one before
     assert case.simple.keys() == tasks.WITH_CLOCK.keys()
     assert not any(moment.task.allow_repeats for moment in case.tests)
+
+
+def test_what_a_source_calls_no_goods_is_asked_of_nobody(monkeypatch):
+    _, _, events = carousel(n_users=60, n_items=30, length=20)
+    monkeypatch.setattr(tasks, "load", lambda source: Tables(events, None, "a ring"))
+    monkeypatch.setattr(tasks, "impossible", lambda source: {"postage": nw.col(ITEM) == 7})
+    case = tasks.cut("a ring", (0.5, 0.8), allow_repeats=True)
+    for moment in (*case.moments, *case.tests):
+        assert 7 not in moment.task.catalog.ids(range(len(moment.task.catalog)))
+        assert 6 in moment.task.catalog.ids(range(len(moment.task.catalog)))
 
 
 def test_the_hybrid_meets_the_best_single_model_of_the_test_and_the_transformer_the_best_simple_one(monkeypatch):
@@ -218,8 +233,23 @@ def test_the_hybrid_meets_the_best_single_model_of_the_test_and_the_transformer_
 
 
 def test_an_evening_of_ratings_is_one_visit(monkeypatch):
-    evening = pl.DataFrame(
-        {TIME: [START + timedelta(hours=20), START + timedelta(hours=21), START + timedelta(days=1)]}
-    )
-    monkeypatch.setattr(tasks, "load_movielens", lambda: Tables(evening, None, "films"))
-    assert tasks.sittings().events[TIME].to_list() == [START, START, START + timedelta(days=1)]
+    _, _, events = carousel(n_users=60, n_items=30, length=40)
+    half_days = events.with_columns(((pl.col(TIME) - START) / 2 + START).alias(TIME))
+    monkeypatch.setattr(tasks, "load", lambda source: Tables(half_days, None, "films"))
+    case = tasks.cut("films", (0.5, 0.8), allow_repeats=True, by_day=True)
+    history = case.moments[0].histories
+    assert len(visits(history).starts) - 1 == len(history.items) / 2
+
+
+def test_a_case_is_read_again_from_committed_code_only(monkeypatch, tmp_path):
+    made = []
+
+    def measure():
+        made.append(1)
+        return pl.DataFrame({"n": [len(made)]})
+
+    monkeypatch.setattr(kept, "folder", lambda benchmark: tmp_path)
+    monkeypatch.setattr(kept, "code_version", lambda: "abc")
+    assert [kept.kept("ring", "one", measure)["n"][0] for _ in range(2)] == [1, 1]
+    monkeypatch.setattr(kept, "code_version", lambda: "abc+")  # any change looks alike
+    assert [kept.kept("ring", "one", measure)["n"][0] for _ in range(2)] == [2, 3]

@@ -1,6 +1,7 @@
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 from scipy import sparse
 
 from recolab.evaluation import Task, compare, judge, leaderboard, make_task, recommend, slices, validation_score
@@ -132,6 +133,17 @@ def test_the_interval_of_a_lift_is_that_of_the_normal_approximation():
     half = 100 * 1.96 * values.std() / 2000**0.5
     assert said["low"] == pytest.approx(said["lift"] - half, abs=half / 10)
     assert said["high"] == pytest.approx(said["lift"] + half, abs=half / 10)
+
+
+def test_a_user_of_several_cuts_is_one_user_to_the_interval():
+    once = judged_of(np.random.default_rng(0).random(30), np.ones(30)).with_columns(pl.lit(0.0).alias("hr@10"))
+    metrics = ["ndcg@10", "hr@10"]
+    one, four = (leaderboard(pl.concat([once] * n), np.random.default_rng(1), metrics) for n in (1, 4))
+    assert_frame_equal(one, four)  # said four times it is no surer
+    uneven = pl.concat([once, once.filter(pl.col("user") == 0)])
+    row = leaderboard(uneven, np.random.default_rng(1), metrics).filter(model="a")
+    assert row["users"].item() == 30
+    assert row["ndcg@10"].item() == pytest.approx(uneven.filter(model="a")["ndcg@10"].mean())
 
 
 def test_a_model_that_was_not_judged_is_named():

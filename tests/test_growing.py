@@ -76,3 +76,15 @@ def test_a_catalog_too_large_for_the_time_is_sampled(ring):
     model = grow_transformer(ring.training, ring.validation, seconds=1e-9, seed=7)
     assert model.config.negatives == growing.SAMPLED
     assert grow_transformer(ring.training, ring.validation, seconds=20, seed=7).config.negatives == 0
+
+
+def test_a_longer_run_that_is_worse_than_its_trial_is_not_kept(ring, monkeypatch):
+    class Told:
+        def __init__(self, epochs, score):
+            self.log = [{"epoch": float(e), "validation": score} for e in range(1, epochs + 1)]
+
+    monkeypatch.setattr(
+        growing, "_trained", lambda _, __, ___, ____, _____, dim, epochs: Told(epochs, 1 / (dim * epochs))
+    )
+    grown = grow_transformer(ring.training, ring.validation, seconds=1000, seed=7)
+    assert len(grown.log) == growing.SHORT

@@ -135,19 +135,49 @@ def test_what_happens_after_the_test_cut_chooses_nothing():
     assert second.judged.filter(model=HYBRID)["ndcg@10"].mean() < first.judged.filter(model=HYBRID)["ndcg@10"].mean()
 
 
-def test_with_several_moments_the_newest_chooses_the_ranker_that_the_older_ones_taught(monkeypatch):
-    asked = {}
-    choose = rerank.choose_ranker
+def test_every_moment_is_described_by_what_was_known_then_and_the_newest_judges_what_the_older_taught(monkeypatch):
+    proposed, learned, hybrids = [], {}, []
+    propose, choose, fit = rerank.propose, rerank.choose_ranker, rerank.Hybrid.fit
 
-    def noted(rankers, learn, check, task):
-        asked.update(learn=len(learn.rows), check=len(check.rows), task=task)
-        return choose(rankers, learn, check, task)
+    def noted(models, task, facts, *rest, **words):
+        proposed.append((next(model for model in models if model.name == "Transitions"), task, facts))
+        return propose(models, task, facts, *rest, **words)
 
-    monkeypatch.setattr(rerank, "choose_ranker", noted)
+    def chosen(rankers, learn, check, task):
+        learned.update(learn=len(learn.rows), check=len(check.rows), task=task)
+        return choose([Whole()], learn, check, task)
+
+    def fitted(self, histories, catalog):
+        hybrids.append((self, histories))
+        return fit(self, histories, catalog)
+
+    monkeypatch.setattr(rerank, "propose", noted)
+    monkeypatch.setattr(rerank, "choose_ranker", chosen)
+    monkeypatch.setattr(rerank.Hybrid, "fit", fitted)
     known = moments()
-    follow_recipe(known[:3], known[3:], SIMPLE, minutes=1, seed=7)
-    assert asked["task"] is known[2].task
-    assert asked["learn"] > 1.5 * asked["check"]  # two moments against one
+    verdict = follow_recipe(known[:2], known[2:], SIMPLE, minutes=1, seed=7)
+    assert len(proposed) == 2
+    for (model, task, facts), moment in zip(proposed, known, strict=False):
+        assert task is moment.task
+        right = rerank.item_features(moment.histories, moment.task.catalog)
+        np.testing.assert_array_equal(facts["all_item_events"], right["all_item_events"])
+        again = Transitions(2.0, damping=0.5).fit(moment.histories, task.catalog)
+        np.testing.assert_allclose(model.score(task.histories), again.score(task.histories), rtol=1e-5)
+    assert learned["task"] is known[1].task
+    assert learned["learn"] < 1.5 * learned["check"]  # one moment taught and one judged
+    assert verdict.on_validation["Transitions"] == recipe.validation_score(proposed[-1][0], known[1].task)
+    for (hybrid, histories), moment in zip(hybrids, known[2:], strict=True):
+        assert histories is moment.histories
+        assert hybrid.ranker.taught == learned["learn"] + learned["check"]  # at the end by all that is known
+        assert hybrid.allow_repeats is True
+
+
+class Whole(rerank.EqualBlend):
+    """A ranker that remembers by how many candidates it was taught."""
+
+    def fit(self, candidates):
+        self.taught = len(candidates.rows)
+        return self
 
 
 def test_a_transformer_gets_the_time_that_simple_models_left_over(monkeypatch):
@@ -169,3 +199,14 @@ def test_where_nobody_finds_a_hit_all_opinions_count_the_same():
         moment.task.wanted.data[:] = 0
     verdict = follow_recipe(learn, [test], blind, minutes=1, seed=7)
     assert verdict.on_validation[HYBRID] == 0
+
+
+def test_where_only_the_older_moments_teach_nothing_all_opinions_count_the_same(monkeypatch):
+    chosen, choose = [], rerank.choose_ranker
+    monkeypatch.setattr(
+        rerank, "choose_ranker", lambda rankers, *rest: chosen.append(rankers) or choose(rankers, *rest)
+    )
+    known = moments()
+    known[0].task.wanted.data[:] = 0
+    follow_recipe(known[:2], known[2:], SIMPLE, minutes=1, seed=7)
+    assert [type(ranker) for ranker in chosen[0]] == [rerank.EqualBlend]

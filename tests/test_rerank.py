@@ -1,6 +1,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import lightgbm
 import numpy as np
 import polars as pl
 import pytest
@@ -158,6 +159,27 @@ def test_nearness_by_hand():
     assert all(np.isnan(column).all() for column in empty.values())
 
 
+def test_nearness_looks_back_ten_events():
+    letters = "abcdefghijk"
+    catalog = build_catalog(log([("u", item, day) for day, item in enumerate(letters)]))
+    histories = pack(log([("u", item, day) for day, item in enumerate(letters)]), catalog)
+    vectors = np.zeros((12, 11), np.float32)
+    vectors[catalog.rows(list(letters))] = np.eye(11)
+    near = nearness(histories, vectors, np.array([0, 0]), catalog.rows(["a", "b"]))
+    np.testing.assert_allclose(near["nearness_most"], [0, 1])  # b is the tenth from the end, a the eleventh
+    np.testing.assert_allclose(near["nearness_mean"], [0, 0.1], rtol=1e-6)
+
+
+def test_of_an_order_without_a_clock_no_counts_are_told_for_they_tell_what_was_held_out():
+    catalog = build_catalog(log([(1, 10, 0), (1, 20, 1)]), pl.DataFrame({ITEM: [10, 20], PRICE: [2.0, None]}))
+    histories = replace(pack(log([(1, 10, 0), (1, 20, 1)]), catalog), ordinal=True)
+    facts = rerank.item_features(histories, catalog)
+    assert list(facts) == ["item_price"]
+    np.testing.assert_array_equal(facts["item_price"][catalog.rows([10, 20])], [2, np.nan])
+    hybrid = rerank.Hybrid([Popularity().fit(histories, catalog)], rerank.EqualBlend(), allow_repeats=True)
+    assert np.isfinite(hybrid.fit(histories, catalog).score(histories)[0, 1:]).all()
+
+
 def test_a_model_with_item_vectors_says_how_near_and_all_of_it_can_be_taken_away():
     class Placed(Popularity):
         """Every item in one of two directions."""
@@ -264,6 +286,23 @@ def test_halves_see_through_a_ranker_that_learns_by_heart():
     # The best has learned from all users at the end.
     whole = rerank.LinearBlend().fit(found)
     np.testing.assert_allclose(best.slopes, whole.slopes)
+
+
+def test_a_sum_learns_with_its_members_and_not_once_more(monkeypatch):
+    found, grown, train = rerank.propose(MODELS, TASK, FACTS, n=10), [], lightgbm.train
+
+    def counted(*words, **named):
+        grown.append(1)
+        return train(*words, **named)
+
+    monkeypatch.setattr(lightgbm, "train", counted)
+    contenders = rerank.contenders(rounds=5)
+    _, scores = rerank.choose_by_halves(contenders, found, TASK)
+    assert set(scores) == {ranker.name for ranker in contenders}
+    assert len(grown) in (2, 3)  # for each half, and for all where the trees or the sum won
+    alone = rerank.RankerSum([rerank.LinearBlend(), rerank.BoostedRanker(rounds=5)]).fit(found)
+    rerank.choose_ranker(contenders, found, found, TASK)
+    np.testing.assert_array_equal(contenders[-1].rank(found), alone.rank(found))
 
 
 @pytest.mark.parametrize("hits", ["nobody's", "one user's", "all"])

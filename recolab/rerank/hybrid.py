@@ -39,6 +39,7 @@ class Hybrid:
         self.catalog = catalog
         self.allowed = allowed_items(catalog, self.rules)
         self.everybody: Columns = item_features(histories, catalog)
+        self.popularity = np.log1p(np.bincount(histories.items, minlength=len(catalog)))
         return self
 
     def score(self, histories: Histories) -> NDArray[np.float32]:
@@ -49,9 +50,9 @@ class Hybrid:
         task = Task("asked", histories, nothing, self.catalog, self.allow_repeats)
         found = propose(self.models, task, self.everybody, self.n_candidates, self.allowed)
         ranked = self.ranker.rank(found)
-        popularity = self.everybody["all_item_events"]
         below = ranked.min(initial=0) - 1
-        scores = np.tile(below - 1 + popularity / (popularity.max(initial=1) + 1), (len(histories), 1))
+        behind = below - 1 + self.popularity / (self.popularity.max(initial=1) + 1)
+        scores = np.tile(behind, (len(histories), 1))
         scores[found.owners, found.rows] = ranked
         scores[:, ~self.allowed] = -np.inf
         scores[:, PAD] = -np.inf

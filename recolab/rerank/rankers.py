@@ -158,15 +158,16 @@ class RankerSum:
 
 def contenders(rounds: int = 150, seed: int = 7) -> list[Ranker]:
     """Name the rankers among which validation decides, the simplest first; not fitted yet."""
-    both = RankerSum([LinearBlend(), BoostedRanker(rounds, seed=seed)])
-    return [LinearBlend(), BoostedRanker(rounds, seed=seed), both]
+    line, trees = LinearBlend(), BoostedRanker(rounds, seed=seed)
+    return [line, trees, RankerSum([line, trees])]
 
 
 def choose_ranker(
     rankers: Sequence[Ranker], learn: Candidates, check: Candidates, task: Task, metric: str = f"ndcg@{K}"
 ) -> tuple[Ranker, dict[str, float]]:
     """Fit every ranker at one cut and take the best at the next: task is what `check` answers  ->  it, and all scores."""
-    judged = [judge_ranker(ranker.fit(learn), check, task)[metric].to_numpy().mean() for ranker in rankers]
+    _fit_each(rankers, learn)
+    judged = [judge_ranker(ranker, check, task)[metric].to_numpy().mean() for ranker in rankers]
     return rankers[int(np.argmax(judged))], {r.name: float(j) for r, j in zip(rankers, judged, strict=True)}
 
 
@@ -181,15 +182,22 @@ def choose_by_halves(
     first = np.random.default_rng(seed).permutation(len(task)) < len(task) // 2
     if not all(of_owners(candidates, half).can_teach() for half in (first, ~first)):
         rankers = [EqualBlend()]
-    scores = {}
-    for ranker in rankers:
-        unseen = np.zeros(len(task))
-        for learn in (first, ~first):
-            judged = judge_ranker(ranker.fit(of_owners(candidates, learn)), candidates, task)
-            unseen[~learn] = judged[metric].to_numpy()[~learn]
-        scores[ranker.name] = float(unseen.mean())
+    unseen = {ranker.name: np.zeros(len(task)) for ranker in rankers}
+    for learn in (first, ~first):
+        _fit_each(rankers, of_owners(candidates, learn))
+        others = of_owners(candidates, ~learn)
+        for ranker in rankers:
+            unseen[ranker.name][~learn] = judge_ranker(ranker, others, task)[metric].to_numpy()[~learn]
+    scores = {name: float(values.mean()) for name, values in unseen.items()}
     best = max(rankers, key=lambda ranker: scores[ranker.name])
     return best.fit(candidates), scores
+
+
+def _fit_each(rankers: Sequence[Ranker], candidates: Candidates) -> None:
+    """Fit every ranker once: a sum of rankers that are here themselves has learned when they have."""
+    for ranker in rankers:
+        if not (isinstance(ranker, RankerSum) and all(member in rankers for member in ranker.rankers)):
+            ranker.fit(candidates)
 
 
 def judge_ranker(ranker: Ranker, candidates: Candidates, task: Task) -> pl.DataFrame:
