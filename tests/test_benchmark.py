@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,10 @@ from recolab import growing
 from recolab.benchmark import SIMPLE, benchmark
 from recolab.schema import SchemaError
 
+recolab_benchmark = sys.modules["recolab.benchmark"]  # the package gives the call this module's name
+
 N_ITEMS = 30
+UNTOLD = set(SIMPLE) - {"Content"}  # what takes part where nothing is told of the items
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_ring_is_learned_and_every_model_stands_in_the_table(folder, capsys):
     table = recolab.benchmark(folder, minutes=0.2)
-    assert set(table["model"]) == {*SIMPLE, "Transformer", "Hybrid"}
+    assert set(table["model"]) == {*UNTOLD, "Transformer", "Hybrid"}
     worth = dict(table.select("model", "ndcg@10").iter_rows())
     assert worth["Transitions"] > 0.9
     assert worth["Transformer"] > 3 * worth["Popularity"]
@@ -52,9 +57,29 @@ def test_what_is_held_out_for_the_test_changes_no_choice(folder, tmp_path, monke
     assert second.filter(second["model"] == "Hybrid")["ndcg@10"][0] < 0.5
 
 
+def test_content_takes_part_where_something_is_told_of_the_items(folder, tmp_path):
+    (tmp_path / "sequences.txt").write_text((folder / "sequences.txt").read_text())
+    for told, takes_part in (
+        ({str(i): [] for i in range(1, N_ITEMS + 1)}, False),
+        ({str(i): [i % 3 + 1] for i in range(1, N_ITEMS + 1)}, True),
+    ):
+        (tmp_path / "item_attributes.json").write_text(json.dumps(told))
+        assert ("Content" in benchmark(tmp_path, minutes=0.001)["model"]) is takes_part
+
+
+def test_models_that_the_test_is_put_to_have_learned_from_training_alone(folder, monkeypatch):
+    seen, follow = [], recolab_benchmark.follow_recipe
+    monkeypatch.setattr(recolab_benchmark, "follow_recipe", lambda *words: seen.append(words) or follow(*words))
+    benchmark(folder, minutes=0.001)
+    [moment], [test], *_ = seen[0]
+    assert test.histories is moment.histories
+    assert len(test.histories.items) == 6 * 120  # of eight items each the last two are held out
+    assert len(test.task.histories.items) == 7 * 120  # the test is asked of all but the last
+
+
 def test_little_time_gives_a_table_all_the_same(folder):
     table = benchmark(folder, minutes=0.001)
-    assert len(table) == len(SIMPLE) + 2
+    assert len(table) == len(UNTOLD) + 2
     assert table["seconds"].max() < 30
 
 
@@ -80,7 +105,7 @@ def test_a_seed_that_not_every_model_understands_is_refused_before_anything_runs
 def test_where_no_order_can_be_learned_the_hybrid_is_the_mean_of_all(sequences, tmp_path):
     (tmp_path / "sequences.txt").write_text(sequences)
     table = recolab.benchmark(tmp_path, minutes=0.001)
-    assert set(table["model"]) == {*SIMPLE, "Transformer", "Hybrid"}
+    assert set(table["model"]) == {*UNTOLD, "Transformer", "Hybrid"}
     assert table["validation_ndcg@10"].is_finite().all()
 
 
