@@ -102,7 +102,8 @@ def leave_one_out_tasks(
     """Pose the two questions of leave-one-out, for logs without a clock and for numbers beside published ones.
 
     As published, every item of the log is ranked, those included that only a held-out event knows: no model can have
-    learned anything of them, and no count or price comes from held-out events, only that such an item exists.
+    learned anything of them, and no count or price comes from held-out events, only that such an item exists. In a set
+    thinned to items with five events, a count below five tells that some were held out: `rerank.item_features` is silent.
     As published, histories are masked (`allow_repeats=False`). A user of two events is asked only in the test, a user
     of one never. Time runs in steps, each history's end being now: clock times are replaced by their order, so
     half-lives are in steps. What others did later than a user's target is in the training: leave-one-out leaks the clock.
