@@ -95,6 +95,15 @@ class LeaveOneOut:
     validation: Task
     test: Task
 
+    @property
+    def earlier(self) -> Histories:
+        """Training without its last items: to the validation as old as training is to the test.
+
+        At the test a list knows one item more than its model, and goods have come up that the model hardly met. Settings
+        chosen with a model that knows all but the answer are chosen for a younger model than the test will see.
+        """
+        return self.training.without_last()
+
 
 def leave_one_out_tasks(
     events: pl.DataFrame, items: pl.DataFrame | None = None, *, allow_repeats: bool = False

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ LOOK_USERS = 3000  # of a validation, asked by every trial and after every epoch
 CANDIDATES = 40  # of every model, for each user
 TRIALS = 6  # at most, for each simple model
 SIMPLE_SHARE, MODELS_SHARE = 0.25, 0.75  # of the minutes, for simple models and for all; the hybrid takes what is left
+REFIT = 0.65  # of the time that growing took, for the same Transformer once more: what was not spent on trials
 SEQUENCE, HYBRID = "Transformer", "Hybrid"
 
 Simple = Mapping[str, tuple[Callable[..., Recommender], Space]]
@@ -80,8 +82,8 @@ def follow_recipe(
 ) -> Verdict:
     """Choose every setting at the first moment, learn the order of candidates at all of them, and judge at the tests.
 
-    moments, tests: oldest first    simple: name -> class and space    minutes: for the choice, about; models are fitted anew at
-    each later moment with other histories, and keep their settings
+    moments, tests: oldest first    simple: name -> class and space    minutes: about, for all but judging; models are fitted
+    anew at each later moment with other histories, and keep their settings
     With one moment the ranker is chosen by halves of its users, with more at the last after learning at the others.
     """
     clock = clock or Clock()
@@ -90,8 +92,9 @@ def follow_recipe(
         with clock.part(name):
             members.append(_tuned(name, make, space, first, 60 * minutes * SIMPLE_SHARE / len(simple), seed))
     left = 60 * minutes * MODELS_SHARE - sum(clock.seconds.values())
+    anew = sum(after.histories is not before.histories for before, after in pairwise([*moments, *tests]))
     with clock.part(SEQUENCE):
-        members.append(_grown(first, left, seed))
+        members.append(_grown(first, left / (1 + REFIT * anew), seed))
     models = [member.model for member in members]
     candidates = []
     for before, moment in zip([first, *moments], moments, strict=False):

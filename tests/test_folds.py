@@ -176,6 +176,15 @@ def test_the_last_item_is_the_test_the_one_before_it_the_validation_and_the_rest
     assert not held.test.allow_repeats
 
 
+def test_a_model_of_earlier_histories_is_as_old_at_the_validation_as_one_of_training_at_the_test():
+    held = leave_one_out_tasks(positions())
+    for model, task in ((held.earlier, held.validation), (held.training, held.test)):
+        known = dict(zip(model.users, model.lengths, strict=True))
+        asked = dict(zip(task.histories.users, task.histories.lengths, strict=True))
+        assert max(asked.values()) > 1
+        assert all(known.get(user, 0) == length - 1 for user, length in asked.items() if length > 1)
+
+
 def test_every_item_of_the_log_is_ranked_but_nothing_else_of_held_out_events_is_known():
     priced = positions().with_columns(pl.Series(PRICE, [1.0, 2.0, 99.0, 99.0, 4.0, 99.0, 99.0, 3.0, 99.0, 5.0]))
     items = pl.DataFrame({ITEM: [10, 40, 60], STOCK: [1, 0, 1], "title": ["ten", "forty", "never sold"]})

@@ -457,3 +457,14 @@ def test_batches_gather_like_lengths_and_follow_their_seed():
 
 def test_a_catalog_without_items_has_pad_alone():
     assert Catalog(pl.DataFrame({ITEM: [None]}, schema={ITEM: pl.Int64})).rows([1, 2]).tolist() == [PAD, PAD]
+
+
+def test_without_the_last_event_who_had_no_other_is_left_out():
+    events = log((1, 10, 0), (1, 20, 1), (1, 30, 2), (2, 10, 0), (3, 20, 0), (3, 10, 1))
+    catalog = build_catalog(events)
+    shorter = pack(events, catalog).without_last()
+    assert shorter.users == [1, 3]
+    assert catalog.ids(shorter.items) == [10, 20, 20]
+    assert shorter.offsets.tolist() == [0, 2, 3]
+    assert shorter.times.tolist() == pack(events, catalog).times[[0, 1, 4]].tolist()
+    assert len(shorter.without_last().without_last()) == 0

@@ -192,6 +192,17 @@ def test_a_transformer_gets_the_time_that_simple_models_left_over(monkeypatch):
     assert given == [pytest.approx(0.75 * 240 - gone, abs=1e-6)]
 
 
+def test_a_transformer_leaves_time_to_be_trained_anew(monkeypatch):
+    grow, given = recipe.grow_transformer, []
+    monkeypatch.setattr(
+        recipe, "grow_transformer", lambda h, t, seconds, seed: given.append(seconds) or grow(h, t, 1, seed)
+    )
+    known = moments()
+    for tests in ([known[0]], known[1:]):
+        follow_recipe(known[:1], tests, SIMPLE, minutes=100, seed=7)
+    assert given[1] == pytest.approx(given[0] / (1 + 3 * 0.65), rel=1e-3)
+
+
 def test_where_nobody_finds_a_hit_all_opinions_count_the_same():
     *learn, test = moments()
     blind = {"Popularity": (Popularity, {})}

@@ -77,6 +77,11 @@ class Histories:
         events, offsets = ranges(np.maximum(self.offsets[1:] - n, self.offsets[:-1]), self.offsets[1:])
         return replace(self, offsets=offsets, **self._events(events))
 
+    def without_last(self) -> Histories:
+        """Leave out the newest event of every history, and histories that had no other."""
+        events, offsets = ranges(self.offsets[:-1], np.maximum(self.offsets[1:] - 1, self.offsets[:-1]))
+        return replace(self, offsets=offsets, **self._events(events)).take(np.flatnonzero(self.lengths > 1))
+
     def weights(self, half_life_days: float | None = None) -> NDArray[np.float32]:
         """Weigh each event by its kind, halved every half_life_days of its age (steps where ordinal): (E,)."""
         weight = np.array([EVENT_WEIGHT[kind] for kind in KINDS], np.float32)[self.kinds]
