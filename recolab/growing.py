@@ -1,9 +1,8 @@
-"""One Transformer as good as so many minutes allow: dropout by short runs, then a wide table and as many epochs as fit."""
+"""One Transformer as good as so many minutes allow: as wide and as long as twice fit, with less and less dropout while that helps."""
 
 from __future__ import annotations
 
 import time
-from functools import partial
 
 import numpy as np
 import torch
@@ -14,33 +13,32 @@ from recolab.models.transformer import Transformer, TransformerConfig
 from recolab.training import TrainConfig
 
 DROPOUTS = ((0.5, 0.3), (0.3, 0.2), (0.15, 0.1))  # of the encoder, and of what it reads; the likeliest first
-NARROW, WIDE = 64, 128  # a trial's table, and that of the model which is kept where time allows
-SHORT, FEW, LONG = 5, 6, 12  # epochs: of a trial, of a wide table at least, of any run at most
-TRYING = 0.35  # of the time, at most, goes into trials
+NARROW, WIDE = 64, 128  # widths
+LEAST, ENOUGH, LONG = 3, 8, 12  # epochs: of any run, for a wide table to be worth its price, of the longest run
+PATIENCE = 3  # epochs without a better score, after which a run has begun to learn by heart
 SAMPLED = 2048  # items drawn for a batch where the whole catalog is too much to ask
+PROBED = 10  # one history in so many is enough to tell how long an epoch takes
 
 
 def grow_transformer(histories: Histories, task: Task, seconds: float, seed: int) -> Transformer:
-    """Choose the dropouts on a validation task, then train as wide and as long as the time allows; keep the best epoch.
+    """Train as wide and as long as half of the time allows, then with less dropout for as long as validation likes it.
 
-    histories: all that may be learned from    seconds: about how long    ->  the fitted model; its log tells every epoch
+    Every run is a whole one: a short trial would praise the least dropout, whose harm shows late.
+    histories: all that may be learned from    seconds: about how long    ->  the best run at its best epoch; its log tells all
     """
+    ends = time.perf_counter() + seconds
     negatives = 0 if _can_ask_all(histories, task, seconds) else SAMPLED
-    train = partial(_trained, histories, task, negatives, seed)
-    started, tried, passed = time.perf_counter(), dict[tuple[float, float], Transformer](), 0.0
+    dim, epochs = _affordable(_epoch_seconds(histories, task, negatives, seed), seconds / 2)
+    best: Transformer | None = None
     for dropouts in DROPOUTS:
-        if tried and passed + passed / len(tried) > seconds * TRYING:
+        started = time.perf_counter()
+        model = _trained(histories, task, negatives, seed, dropouts, dim, epochs)
+        if best is not None and best_epoch(model)[1] <= best_epoch(best)[1]:
+            return best
+        best, now = model, time.perf_counter()
+        if now + (now - started) > ends:
             break
-        tried[dropouts] = train(dropouts, NARROW, SHORT)
-        passed = time.perf_counter() - started
-    chosen = max(tried, key=lambda dropouts: best_epoch(tried[dropouts])[1])
-    narrow = int((seconds - passed) / (passed / len(tried) / SHORT))  # epochs for which there is time
-    wide = narrow * NARROW // WIDE
-    if max(narrow, wide) <= SHORT:
-        return tried[chosen]
-    dim, epochs = (WIDE, wide) if wide >= FEW else (NARROW, narrow)
-    grown = train(chosen, dim, min(epochs, LONG))
-    return max((tried[chosen], grown), key=lambda model: best_epoch(model)[1])
+    return best  # type: ignore[return-value]  # there is a first
 
 
 def best_epoch(model: Transformer) -> tuple[int, float]:
@@ -49,20 +47,48 @@ def best_epoch(model: Transformer) -> tuple[int, float]:
     return int(best["epoch"]), best["validation"]
 
 
+def _affordable(epoch_seconds: float, seconds: float) -> tuple[int, int]:
+    """Choose width and epochs of one run, where an epoch of a narrow table takes so long  ->  dim, epochs."""
+    narrow = int(seconds / epoch_seconds)
+    wide = narrow * NARROW // WIDE
+    dim, epochs = (WIDE, wide) if wide >= ENOUGH else (NARROW, narrow)
+    return dim, min(max(epochs, LEAST), LONG)
+
+
+def _epoch_seconds(histories: Histories, task: Task, negatives: int, seed: int) -> float:
+    """Time an epoch of a narrow table, with its look at the validation, on some of the histories."""
+    longer = np.flatnonzero(histories.lengths > 1)
+    apart = PROBED if len(longer) >= 100 * PROBED else 1
+    ends: list[float] = []
+
+    def look(model: Transformer) -> float:
+        started = time.perf_counter()
+        score = validation_score(model, task)
+        ends.append(time.perf_counter() - started)
+        return score
+
+    probe = Transformer(_shape(DROPOUTS[0], NARROW, negatives), TrainConfig(1, seed=seed, progress=False))
+    probe.fit(histories.take(longer[::apart]), task.catalog, validate=look)
+    return apart * probe.log[0]["seconds"] + ends[0]
+
+
 def _trained(
     histories: Histories, task: Task, negatives: int, seed: int, dropouts: tuple[float, float], dim: int, epochs: int
 ) -> Transformer:
-    inner, read = dropouts
-    shape = TransformerConfig(
-        dim=dim, dropout=inner, input_dropout=read, start_norm=0.5, negatives=negatives, max_len=50
-    )
-    training = TrainConfig(epochs, patience=epochs, seed=seed, progress=False)
-    model = Transformer(shape, training)
+    training = TrainConfig(epochs, patience=PATIENCE, seed=seed, progress=False)
+    model = Transformer(_shape(dropouts, dim, negatives), training)
     return model.fit(histories, task.catalog, validate=lambda so_far: validation_score(so_far, task))
 
 
+def _shape(dropouts: tuple[float, float], dim: int, negatives: int) -> TransformerConfig:
+    inner, read = dropouts
+    return TransformerConfig(
+        dim=dim, dropout=inner, input_dropout=read, start_norm=0.5, negatives=negatives, max_len=50
+    )
+
+
 def _can_ask_all(histories: Histories, task: Task, seconds: float) -> bool:
-    """Tell whether a trial over the whole catalog fits its time: three products of events x items x width an epoch."""
+    """Tell whether so many epochs over the whole catalog fit a run: three products of events x items x width an epoch."""
     rows, table = torch.ones(256, NARROW), torch.ones(NARROW, 16_384)
     taken = []
     for _ in range(5):
@@ -70,4 +96,4 @@ def _can_ask_all(histories: Histories, task: Task, seconds: float) -> bool:
         torch.mm(rows, table)
         taken.append(time.perf_counter() - started)
     per_product = float(np.median(taken)) / (len(rows) * table.shape[1])
-    return SHORT * 3 * len(histories.items) * len(task.catalog) * per_product < seconds * TRYING
+    return ENOUGH * 3 * len(histories.items) * len(task.catalog) * per_product < seconds / 2

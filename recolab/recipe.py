@@ -27,7 +27,7 @@ LOOK_USERS = 3000  # of a validation, asked by every trial and after every epoch
 CANDIDATES = 40  # of every model, for each user
 TRIALS = 6  # at most, for each simple model
 SIMPLE_SHARE, MODELS_SHARE = 0.25, 0.75  # of the minutes, for simple models and for all; the hybrid takes what is left
-REFIT = 0.65  # of the time that growing took, for the same Transformer once more: what was not spent on trials
+REFIT = 0.5  # of the time that growing takes, for the chosen one of its two or more runs once more
 SEQUENCE, HYBRID = "Transformer", "Hybrid"
 
 Simple = Mapping[str, tuple[Callable[..., Recommender], Space]]

@@ -21,49 +21,77 @@ def ring():
     return leave_one_out_tasks(events)
 
 
+class Told:
+    """A run whose scores are made up: `worth` after every epoch, a little more at the end."""
+
+    def __init__(self, worth, epochs):
+        self.log = [{"epoch": float(e), "validation": worth + 0.001 * e} for e in range(1, epochs + 1)]
+
+
 @pytest.fixture
 def runs(monkeypatch):
-    """Every run that is made, with made-up seconds: an epoch of width 64 takes one, and nothing is learned."""
+    """Every run that is made, with made-up seconds: an epoch of width 64 takes one; less dropout is better."""
     made, clock = [], [0.0]
-
-    class Told:
-        def __init__(self, dropouts, dim, epochs):
-            self.log = [
-                {"epoch": float(e), "validation": sum(dropouts) + 0.001 * e * dim} for e in range(1, epochs + 1)
-            ]
 
     def trained(_, __, ___, ____, dropouts, dim, epochs):
         made.append((dropouts, dim, epochs))
         clock[0] += epochs * dim / 64
-        return Told(dropouts, dim, epochs)
+        return Told(1 - sum(dropouts), epochs)
 
     monkeypatch.setattr(growing, "_trained", trained)
+    monkeypatch.setattr(growing, "_epoch_seconds", lambda *_: 1.0)
     monkeypatch.setattr(growing, "_can_ask_all", lambda *_: True)
     monkeypatch.setattr(growing.time, "perf_counter", lambda: clock[0])
     return made
 
 
 @pytest.mark.parametrize(
-    ("seconds", "trials", "last"),
+    ("seconds", "count", "dim", "epochs"),
     [
-        (1000, 3, (128, 12)),  # no run is longer than LONG
-        (43, 3, (128, 12)),  # 15 are gone, 28 are left: 14 wide epochs
-        (30, 2, (128, 10)),  # a third trial would not fit a third of the time
-        (17, 1, (128, 6)),
-        (16, 1, (64, 11)),  # five wide epochs learn less than eleven narrow ones
-        (10, 1, None),  # five epochs again would only repeat the trial
-        (1, 1, None),
-        (-60, 1, None),  # others took more than their share: one trial there is all the same
+        (1000, 3, 128, 12),  # no run is longer than LONG
+        (72, 3, 128, 12),
+        (71, 2, 128, 12),  # 24 epochs' time each: a third would end a little late
+        (40, 2, 128, 10),
+        (31, 2, 64, 12),  # seven wide epochs learn less than twelve narrow ones
+        (10, 2, 64, 5),
+        (1, 1, 64, 3),
+        (-60, 1, 64, 3),  # others took more than their share: one run there is all the same
     ],
 )
-def test_time_decides_how_much_is_tried_how_wide_and_how_long(seconds, trials, last, runs, ring):
-    grow_transformer(ring.training, ring.validation, seconds, seed=7)
-    assert runs[:trials] == [(dropouts, 64, 5) for dropouts in growing.DROPOUTS[:trials]]
-    assert runs[trials:] == ([] if last is None else [((0.5, 0.3), *last)])
+def test_time_decides_how_often_how_wide_and_how_long(seconds, count, dim, epochs, runs, ring):
+    model = grow_transformer(ring.training, ring.validation, seconds, seed=7)
+    assert runs == [(dropouts, dim, epochs) for dropouts in growing.DROPOUTS[:count]]
+    assert best_epoch(model)[1] == pytest.approx(1 - sum(growing.DROPOUTS[count - 1]) + 0.001 * epochs)
+
+
+def test_less_dropout_is_tried_only_while_it_helps(runs, ring, monkeypatch):
+    monkeypatch.setattr(growing, "DROPOUTS", ((0.5, 0.3), (0.6, 0.3), (0.1, 0.1)))
+    model = grow_transformer(ring.training, ring.validation, 1000, seed=7)
+    assert [dropouts for dropouts, _, _ in runs] == [(0.5, 0.3), (0.6, 0.3)]
+    assert best_epoch(model)[1] == pytest.approx(0.2 + 0.012)
+
+
+def test_an_epoch_is_timed_on_some_of_many_histories(ring, monkeypatch):
+    learned = []
+    fit = growing.Transformer.fit
+
+    def noted(self, histories, catalog, validate):
+        learned.append(len(histories))
+        fit(self, histories, catalog, validate=validate)
+        self.log[0]["seconds"] = 2.0
+        return self
+
+    monkeypatch.setattr(growing.Transformer, "fit", noted)
+    few = ring.training
+    many = few.take(np.tile(np.arange(len(few)), 20))
+    assert 2 < growing._epoch_seconds(few, ring.validation, 0, 7) < 4
+    assert 20 < growing._epoch_seconds(many, ring.validation, 0, 7) < 22
+    assert learned == [80, 160]
 
 
 def test_validation_chooses_the_dropouts_and_the_epoch(ring, monkeypatch):
     monkeypatch.setattr(growing, "DROPOUTS", ((0.95, 0.95), (0.0, 0.0)))
+    monkeypatch.setattr(growing, "WIDE", 32)
     monkeypatch.setattr(growing, "NARROW", 16)
     model = grow_transformer(ring.training, ring.validation, seconds=1000, seed=7)
     assert (model.config.dropout, model.config.input_dropout) == (0.0, 0.0)
@@ -76,15 +104,3 @@ def test_a_catalog_too_large_for_the_time_is_sampled(ring):
     model = grow_transformer(ring.training, ring.validation, seconds=1e-9, seed=7)
     assert model.config.negatives == growing.SAMPLED
     assert grow_transformer(ring.training, ring.validation, seconds=20, seed=7).config.negatives == 0
-
-
-def test_a_longer_run_that_is_worse_than_its_trial_is_not_kept(ring, monkeypatch):
-    class Told:
-        def __init__(self, epochs, score):
-            self.log = [{"epoch": float(e), "validation": score} for e in range(1, epochs + 1)]
-
-    monkeypatch.setattr(
-        growing, "_trained", lambda _, __, ___, ____, _____, dim, epochs: Told(epochs, 1 / (dim * epochs))
-    )
-    grown = grow_transformer(ring.training, ring.validation, seconds=1000, seed=7)
-    assert len(grown.log) == growing.SHORT

@@ -200,7 +200,7 @@ def test_a_transformer_leaves_time_to_be_trained_anew(monkeypatch):
     known = moments()
     for tests in ([known[0]], known[1:]):
         follow_recipe(known[:1], tests, SIMPLE, minutes=100, seed=7)
-    assert given[1] == pytest.approx(given[0] / (1 + 3 * 0.65), rel=1e-3)
+    assert given[1] == pytest.approx(given[0] / (1 + 3 * 0.5), rel=1e-3)
 
 
 def test_where_nobody_finds_a_hit_all_opinions_count_the_same():
