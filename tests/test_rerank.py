@@ -288,6 +288,19 @@ def test_halves_see_through_a_ranker_that_learns_by_heart():
     np.testing.assert_allclose(best.slopes, whole.slopes)
 
 
+def test_the_last_of_one_cut_and_the_first_of_the_next_are_two_histories():
+    def part(owners):
+        m = len(owners)
+        return rerank.Candidates(
+            np.array(owners, int), np.arange(m), np.zeros((m, 1), np.float32), ["x"], np.zeros(m, bool)
+        )
+
+    batches = rerank.join_candidates([part([0, 0, 1]), part([]), part([3, 3])])
+    assert batches.owners.tolist() == [0, 0, 1, 3, 3]
+    cuts = rerank.join_candidates([batches, part([3, 3, 4]), part([0])])
+    assert cuts.owners.tolist() == [0, 0, 1, 3, 3, 7, 7, 8, 9]
+
+
 def test_a_sum_learns_with_its_members_and_not_once_more(monkeypatch):
     found, grown, train = rerank.propose(MODELS, TASK, FACTS, n=10), [], lightgbm.train
 

@@ -60,17 +60,27 @@ def propose(
 
 
 def join_candidates(parts: Sequence[Candidates]) -> Candidates:
-    """Put candidates of several batches, or of several cuts, end to end.
+    """Put candidates of several batches, or of several cuts, end to end; a later cut's owners are numbered on from the one before.
 
     Raises ValueError where the parts are described by other features.
     """
     names = parts[0].names
     if any(part.names != names for part in parts):
         raise ValueError("these candidates were proposed by other models: propose all of them with the same list")
-    owners, rows, features, wanted = (
-        np.concatenate([getattr(part, column) for part in parts]) for column in ("owners", "rows", "features", "wanted")
+    rows, features, wanted = (
+        np.concatenate([getattr(part, column) for part in parts]) for column in ("rows", "features", "wanted")
     )
-    return Candidates(owners, rows, features, names, wanted)
+    return Candidates(_numbered_on([part.owners for part in parts]), rows, features, names, wanted)
+
+
+def _numbered_on(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Join owners: batches of one cut go on rising; where they do not, another cut begins, and its owners are other histories."""
+    numbered, highest = list[NDArray[np.int64]](), -1
+    for owners in parts:
+        again = len(owners) > 0 and owners[0] <= highest
+        numbered.append(owners + (highest + 1) * again)
+        highest = max(highest, int(numbered[-1].max(initial=-1)))
+    return np.concatenate(numbered)
 
 
 def of_owners(candidates: Candidates, which: NDArray[np.bool_]) -> Candidates:
