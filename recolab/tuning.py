@@ -31,7 +31,7 @@ def tune(
     """Search a model's few knobs with optuna; a space of at most `trials` points is searched whole, in the order of its values.
 
     make: called with the knobs    space: knob -> its values, the likeliest first    histories: to fit on, once a trial    tasks: validation
-    questions, each answered by every trial    seconds: after so many no other trial begins  ->  task name -> the best knobs for it, and a table of all trials
+    questions, each answered by every trial    seconds: no trial begins that would not end within so many  ->  task name -> the best knobs for it, and a table of all trials
     """
     size = math.prod(len(values) for values in space.values())
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -47,8 +47,9 @@ def tune(
 
     ends = math.inf if seconds is None else time.perf_counter() + seconds
 
-    def stop_when_late(study: optuna.Study, _: optuna.trial.FrozenTrial) -> None:
-        if time.perf_counter() >= ends:
+    def stop_when_late(study: optuna.Study, newest: optuna.trial.FrozenTrial) -> None:
+        another = newest.duration.total_seconds() if newest.duration else 0.0
+        if time.perf_counter() + another >= ends:
             study.stop()
 
     study.optimize(worth, n_trials=min(trials, size), callbacks=[stop_when_late])

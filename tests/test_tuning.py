@@ -1,3 +1,5 @@
+import time
+
 from recolab.evaluation import make_task
 from recolab.histories import build_catalog, pack
 from recolab.models.popularity import PersonalFrequency
@@ -41,3 +43,17 @@ def test_what_there_is_time_for_begins_where_the_best_is_expected():
     assert trials["half_life_days"].to_list() == [30]
     _, trials = tune(PersonalFrequency, space, HISTORIES, [TASK], trials=8)
     assert trials["half_life_days"].to_list() == space["half_life_days"]
+
+
+def test_a_trial_that_would_end_too_late_does_not_begin():
+    class Slow(PersonalFrequency):
+        """A fifth of a second for every fit."""
+
+        def fit(self, histories, catalog):
+            time.sleep(0.2)
+            return super().fit(histories, catalog)
+
+    space = {"half_life_days": list(range(1, 200))}
+    for seconds, least, most in ((0.3, 1, 1), (1.1, 2, 5)):
+        _, trials = tune(Slow, space, HISTORIES, [TASK], trials=50, seconds=seconds)
+        assert least <= len(trials) <= most
