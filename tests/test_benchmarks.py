@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 import narwhals as nw
@@ -9,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks import kept, sequences, tasks, training
+from benchmarks import kept, quick, sequences, tasks, training
 from benchmarks.cost import Size, explained, made_up, multiply_adds
 from benchmarks.grounds import Ground
 from benchmarks.peers.shared import goes_on, peak_gb, read_log
@@ -167,6 +168,19 @@ def test_a_set_and_a_seed_are_a_process_and_a_few_rows(monkeypatch):
     assert rows.select("set", "seed", "minutes").unique().rows() == [("Beauty", 8, 0.001)]
     assert (rows["ndcg@10_low"] <= rows["ndcg@10_high"]).all()
     assert 0.05 < rows["peak_gb"].max() < 8
+
+
+def test_a_quick_model_is_timed_from_the_raw_file_to_the_end_of_its_training(ring, monkeypatch):
+    def slow():
+        time.sleep(0.3)
+        return ring
+
+    monkeypatch.setattr(quick, "beauty", slow)
+    monkeypatch.setattr(quick, "SHAPE", TransformerConfig(dim=16, negatives=0))
+    [row] = quick.measure(8).to_dicts()
+    assert row["seconds"] > 0.3 > row["evaluation_seconds"] > 0
+    assert (row["seed"], row["users"]) == (8, 40)
+    assert row["ndcg@10_low"] <= row["ndcg@10"] <= row["ndcg@10_high"]
 
 
 def test_what_is_kept_by_hand_speaks_of_the_sets_and_names_its_sources():
