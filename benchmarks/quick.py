@@ -2,8 +2,8 @@
 
 python -m benchmarks.quick    # ten minutes
 
-Beauty, leave-one-out, all items ranked, history masked; the settings are those that `growing` chooses on the validation, the
-epoch is chosen on 3,000 of its users, and the test is asked once. Three seeds, each in a process of its own. The clock counts reading,
+Beauty, leave-one-out, all items ranked, history masked; the settings are the first that `growing` tries, found on the
+validation (README.md says what else was tried, and what was known of the test by then); the epoch is chosen on 3,000 of its users. Three seeds, each in a process of its own. The clock counts reading,
 cutting, the warm table, training and every look at the validation; a full evaluation of the test has a clock of its own.
 """
 
