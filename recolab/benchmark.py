@@ -56,7 +56,7 @@ def benchmark(path: str | Path, minutes: float = 25, seed: int = 7) -> pl.DataFr
 
 def _check_words(minutes: float, seed: int) -> None:
     """Refuse at once what would only be met after half of the time."""
-    if not (isinstance(minutes, Real) and 0 < minutes < math.inf):
+    if isinstance(minutes, bool) or not (isinstance(minutes, Real) and 0 < minutes < math.inf):
         raise ValueError(f"minutes = {minutes!r} must be above 0, and a finite number")
     if type(seed) is not int or not 0 <= seed <= MOST_SEED:
         raise ValueError(f"seed = {seed!r} must be a whole number from 0 to {MOST_SEED}")

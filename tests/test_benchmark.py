@@ -83,7 +83,7 @@ def test_little_time_gives_a_table_all_the_same(folder):
     assert table["seconds"].max() < 30
 
 
-@pytest.mark.parametrize("minutes", [0, -1, float("nan"), float("inf"), "5", None])
+@pytest.mark.parametrize("minutes", [0, -1, float("nan"), float("inf"), "5", None, True])
 def test_no_time_at_all_is_refused(minutes, folder):
     with pytest.raises(ValueError, match=r"minutes = .* must be above 0"):
         recolab.benchmark(folder, minutes=minutes)
