@@ -53,6 +53,7 @@ def rows_of(name: str, minutes: float, seed: int) -> pl.DataFrame:
         "validation_ndcg@10",
         "seconds",
         "peak_gb",
+        "settings",
     )
 
 

@@ -112,6 +112,7 @@ def measure(name: str, minutes: float, seed: int) -> pl.DataFrame:
         worth = {
             "validation_ndcg@10": verdict.on_validation[row["model"]],
             "seconds": seconds_of(verdict.seconds, row["model"]),
+            "settings": verdict.settings[row["model"]],
         }
         rows.append(head | scores | worth | {"best simple": None} | added)
     return pl.DataFrame(rows, infer_schema_length=None)

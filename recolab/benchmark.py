@@ -37,8 +37,8 @@ def benchmark(path: str | Path, minutes: float = 25, seed: int = 7) -> pl.DataFr
     """Judge simple models, one sequence model and their hybrid on a folder of sequences, leave-one-out, all items ranked.
 
     path: a folder with sequences.txt and perhaps item_attributes.json (`sources.sequences`)    minutes: about how long
-    ->  a row a model, best first: metrics of the test with 95 % intervals, its score on validation, and its seconds,
-    the hybrid's being those of all. What is chosen is chosen on validation; the test is asked once, at the end.
+    ->  a row a model, best first: metrics of the test with 95 % intervals, its score on validation, its seconds (the
+    hybrid's being those of all) and the settings that were chosen. What is chosen is chosen on validation; the test is asked once, at the end.
     Raises what `read_sequences` and `leave_one_out_tasks` raise, SchemaError where no user has five items, and
     ValueError for minutes that are no number above 0 and for a seed that is no whole number.
     """
@@ -77,7 +77,7 @@ def _table(verdict: Verdict, seed: int) -> pl.DataFrame:
     board, seconds = leaderboard(verdict.judged, np.random.default_rng(seed)), verdict.seconds
     whole = sum(seconds.values()) - seconds["judging"]
     taken = {name: whole if name == HYBRID else seconds["reading"] + seconds[name] for name in board["model"]}
-    columns = {"validation_ndcg@10": verdict.on_validation, "seconds": taken}
+    columns = {"validation_ndcg@10": verdict.on_validation, "seconds": taken, "settings": verdict.settings}
     return board.with_columns(
         pl.Series(name, [values[model] for model in board["model"]]) for name, values in columns.items()
     )

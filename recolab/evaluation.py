@@ -87,11 +87,13 @@ def judge(models: Iterable[Recommender], task: Task, k: int = K) -> pl.DataFrame
     Raises ValueError where two models have one name, FloatingPointError where a score is not a number.
     """
     tables: list[pl.DataFrame] = []
+    turn = np.argsort(task.histories.lengths, kind="stable")  # of like length, histories share a network's rectangle
+    batches, back = [turn[which] for which in slices(len(task))], np.argsort(turn)
     for model in models:
         if any(model.name == table["model"][0] for table in tables):
             raise ValueError(f"two models are called {model.name!r}: give one of them another name")
-        parts = [hits_table(_scores(model, task, which), task.wanted[which], k) for which in slices(len(task))]
-        values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        parts = [hits_table(_scores(model, task, which), task.wanted[which], k) for which in batches]
+        values = {name: np.concatenate([part[name] for part in parts])[back] for name in parts[0]}
         tables.append(pl.DataFrame({"model": [model.name] * len(task), "user": np.arange(len(task)), **values}))
     return pl.concat(tables)
 

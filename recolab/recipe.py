@@ -64,12 +64,14 @@ class Verdict:
     """What the tests say of every model, and what was known before they were asked.
 
     judged: a row for each model, test and user (its id), with the metrics    on_validation: ndcg@10 at the last moment before
-    the tests, the hybrid's on users or at a moment that it had not learned from    seconds: of every part
+    the tests, the hybrid's on users or at a moment that it had not learned from    seconds: of every part    settings: what was
+    chosen for each model, in words
     """
 
     judged: pl.DataFrame
     on_validation: dict[str, float]
     seconds: dict[str, float]
+    settings: dict[str, str]
 
 
 def follow_recipe(
@@ -111,15 +113,17 @@ def follow_recipe(
         models = _refitted(members, models, before, test, clock)
         with clock.part("judging"):
             judged.append(_judged([*models, _hybrid(models, ranker, test)], test.task))
-    return Verdict(pl.concat(judged), on_validation | {HYBRID: score}, clock.seconds)
+    settings = {member.model.name: member.settings for member in members} | {HYBRID: ranker.name}
+    return Verdict(pl.concat(judged), on_validation | {HYBRID: score}, clock.seconds, settings)
 
 
 @dataclass(frozen=True)
 class Member:
-    """A model that was chosen and fitted, and how to make it again for other histories."""
+    """A model that was chosen and fitted, how to make it again for other histories, and in words what was chosen."""
 
     model: Recommender
     again: Callable[[], Recommender]
+    settings: str
 
 
 def _tuned(
@@ -137,15 +141,20 @@ def _tuned(
         knobs = best[few.name]
     again = partial(make, name=name, **knobs)
     if newest and newest[0][0] == knobs:
-        return Member(newest[0][1], again)
+        return Member(newest[0][1], again, _words(knobs))
     newest.clear()
-    return Member(again().fit(moment.histories, moment.task.catalog), again)
+    return Member(again().fit(moment.histories, moment.task.catalog), again, _words(knobs))
 
 
 def _grown(moment: Moment, seconds: float, seed: int) -> Member:
     model = grow_transformer(moment.histories, _few(moment.task, seed), seconds, seed)
     training = replace(model.training, epochs=best_epoch(model)[0])
-    return Member(model, partial(Transformer, model.config, training))
+    grown = {name: getattr(model.config, name) for name in ("dim", "dropout", "input_dropout", "negatives")}
+    return Member(model, partial(Transformer, model.config, training), _words(grown | {"epochs": training.epochs}))
+
+
+def _words(knobs: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in knobs.items())
 
 
 def _few(task: Task, seed: int) -> Task:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -42,6 +43,11 @@ def test_a_ring_is_learned_and_every_model_stands_in_the_table(folder, capsys):
     assert (table["validation_ndcg@10"] > 0).all()
     whole = table.filter(table["model"] == "Hybrid")["seconds"][0]
     assert whole == table["seconds"].max()
+    chosen = dict(table.select("model", "settings").iter_rows())
+    assert chosen["Transitions"].startswith("half_life_days = ")
+    assert re.fullmatch(r"dim = \d+, dropout = .*, negatives = 0, epochs = \d+", chosen["Transformer"])
+    assert chosen["Popularity"] == ""
+    assert chosen["Hybrid"]
     assert "Transformer: " in capsys.readouterr().err
 
 

@@ -230,7 +230,9 @@ def test_the_hybrid_meets_the_best_single_model_of_the_test_and_the_transformer_
     rows = [
         {"model": m} | {k: v if k == "user" else w for k, v in user.items()} for m, w in worth.items() for user in users
     ]
-    verdict = Verdict(pl.DataFrame(rows), worth, {**dict.fromkeys(worth, 2.0), "judging": 5.0})
+    verdict = Verdict(
+        pl.DataFrame(rows), worth, {**dict.fromkeys(worth, 2.0), "judging": 5.0}, dict.fromkeys(worth, "")
+    )
     monkeypatch.setitem(tasks.CASES, "a ring", lambda: tasks.Case([], [], {}))
     monkeypatch.setattr(tasks, "follow_recipe", lambda *_: verdict)
     found = tasks.measure("a ring", 1.0, 7)
