@@ -27,7 +27,7 @@ from recolab.models.sequential import SequenceModel
 from recolab.models.transformer import Transformer
 from recolab.training import TrainConfig
 
-EPOCHS = 20
+EPOCHS = 15
 LOOK_USERS = 3000
 SCORE = f"ndcg@{K}"
 MODELS: dict[str, type[SequenceModel]] = {"Transformer": Transformer, "GRU4Rec": Gru4Rec, "NextItNet": NextItNet}

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks import kept, quick, sequences, tasks, training
+from benchmarks import kept, quick, sequences, tasks, training, warm
 from benchmarks.cost import Size, explained, made_up, multiply_adds
 from benchmarks.grounds import Ground
 from benchmarks.peers.shared import goes_on, peak_gb, read_log
@@ -168,6 +168,29 @@ def test_a_set_and_a_seed_are_a_process_and_a_few_rows(monkeypatch):
     assert rows.select("set", "seed", "minutes").unique().rows() == [("Beauty", 8, 0.001)]
     assert (rows["ndcg@10_low"] <= rows["ndcg@10_high"]).all()
     assert 0.05 < rows["peak_gb"].max() < 8
+
+
+def test_a_warm_start_saves_the_epochs_after_which_it_stands_where_the_cold_one_ends():
+    curves = {"warm": [0.03, 0.06, 0.07], "cold": [0.01, 0.05, 0.04]}
+    rows = [
+        {"start": start, "seed": seed, "epoch": epoch, "ndcg@10": score + seed * 0.01}
+        for start, curve in curves.items()
+        for seed in (-1, 1)
+        for epoch, score in enumerate(curve, start=1)
+    ]
+    line = warm.figures("GRU4Rec", pl.DataFrame(rows))
+    assert (line["value"], line["peer_value"], line["ratio"]) == (2, 2, 1)
+    never = pl.DataFrame([row for row in rows if (row["start"], row["epoch"]) != ("warm", 2) and row["epoch"] < 3])
+    assert warm.figures("GRU4Rec", never)["value"] is None
+
+
+@pytest.mark.parametrize("start", warm.STARTS)
+def test_a_curve_has_a_row_for_every_epoch(start, ring, monkeypatch):
+    monkeypatch.setattr(warm, "beauty", lambda: ring)
+    monkeypatch.setattr(warm, "EPOCHS", 2)
+    curve = warm.measure("GRU4Rec", start, 8)
+    assert curve.select("model", "start", "seed", "epoch").rows() == [("GRU4Rec", start, 8, e) for e in (1, 2)]
+    assert (curve["ndcg@10"] > 0).all()
 
 
 def test_a_quick_model_is_timed_from_the_raw_file_to_the_end_of_its_training(ring, monkeypatch):
