@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Mapping
 from numbers import Real
 from pathlib import Path
 from types import ModuleType
@@ -77,7 +78,11 @@ def _table(verdict: Verdict, seed: int) -> pl.DataFrame:
     board, seconds = leaderboard(verdict.judged, np.random.default_rng(seed)), verdict.seconds
     whole = sum(seconds.values()) - seconds["judging"]
     taken = {name: whole if name == HYBRID else seconds["reading"] + seconds[name] for name in board["model"]}
-    columns = {"validation_ndcg@10": verdict.on_validation, "seconds": taken, "settings": verdict.settings}
+    columns: dict[str, Mapping[str, object]] = {
+        "validation_ndcg@10": verdict.on_validation,
+        "seconds": taken,
+        "settings": verdict.settings,
+    }
     return board.with_columns(
         pl.Series(name, [values[model] for model in board["model"]]) for name, values in columns.items()
     )

@@ -427,3 +427,15 @@ def test_a_line_through_one_kind_of_answer_is_refused(answer):
     same = replace(found, wanted=np.full_like(found.wanted, answer))
     with pytest.raises(ValueError, match="nothing to tell apart, give a longer log"):
         rerank.LinearBlend().fit(same)
+
+
+def test_a_shelf_that_changes_is_asked_anew_and_an_unknown_category_is_none_of_those_wanted():
+    items = pl.DataFrame(
+        {ITEM: [1, 2, 3], PRICE: [1.0, None, 3.0], STOCK: [1, 0, None], CATEGORY: ["tea", "tea", None]}
+    )
+    shelf = rerank.Shelf(build_catalog(log([(0, item, 0) for item in (1, 2, 3)]), items))
+    assert shelf.allowed().tolist() == [False, True, False, True]
+    assert shelf.allowed(rerank.Rules(categories=["tea"])).tolist() == [False, True, False, False]
+    assert shelf.allowed(rerank.Rules(not_categories=["tea", "no such"])).tolist() == [False, False, False, True]
+    shelf.stock[2], shelf.prices[2] = 4, 2.0
+    assert shelf.allowed(rerank.Rules(max_price=2.5)).tolist() == [False, True, True, False]

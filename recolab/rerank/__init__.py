@@ -1,6 +1,7 @@
 """The last word on a list: candidates of several models, one learned order, and rules that no score can overrule."""
 
 from recolab.rerank.candidates import Candidates, join_candidates, propose, without_opinion
+from recolab.rerank.diversity import dpp, mmr, take_best
 from recolab.rerank.features import item_features
 from recolab.rerank.hybrid import Hybrid
 from recolab.rerank.rankers import (
@@ -14,7 +15,7 @@ from recolab.rerank.rankers import (
     contenders,
     judge_ranker,
 )
-from recolab.rerank.rules import Rules, allowed_items
+from recolab.rerank.rules import Rules, Shelf, allowed_items
 
 __all__ = [
     "BoostedRanker",
@@ -25,13 +26,17 @@ __all__ = [
     "Ranker",
     "RankerSum",
     "Rules",
+    "Shelf",
     "allowed_items",
     "choose_by_halves",
     "choose_ranker",
     "contenders",
+    "dpp",
     "item_features",
     "join_candidates",
     "judge_ranker",
+    "mmr",
     "propose",
+    "take_best",
     "without_opinion",
 ]

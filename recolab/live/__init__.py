@@ -1,0 +1,26 @@
+"""The live shop: an event is observed, and the very next list knows it."""
+
+from recolab.live.lists import Pick, Wish
+from recolab.live.recommender import LiveRecommender
+from recolab.live.sessions import Session, Sessions
+from recolab.live.shipping import keep_weights, open_live, open_voices, ship
+from recolab.live.voices import Encoded, Favour, Habit, Linked, Voice
+from recolab.live.weighing import learn_weights
+
+__all__ = [
+    "Encoded",
+    "Favour",
+    "Habit",
+    "Linked",
+    "LiveRecommender",
+    "Pick",
+    "Session",
+    "Sessions",
+    "Voice",
+    "Wish",
+    "keep_weights",
+    "learn_weights",
+    "open_live",
+    "open_voices",
+    "ship",
+]

@@ -1,0 +1,110 @@
+"""What shoppers did until a moment ago: the newest events of each, from the packed past and from the running day."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recolab.histories import Histories
+from recolab.schema import EVENT_WEIGHT, KINDS
+
+KEPT = 1000  # events of a session; older ones are forgotten
+WEIGHTS = np.array([EVENT_WEIGHT[kind] for kind in KINDS], np.float32)
+
+
+@dataclass(frozen=True)
+class Session:
+    """One shopper's newest E events, oldest first; never changed: a new event makes a new session.
+
+    items: (E,) int32 catalog rows    times: (E,) int64 seconds    kinds: (E,) int8 index into KINDS    memory: what voices keep of it
+    """
+
+    items: NDArray[np.int32]
+    times: NDArray[np.int64]
+    kinds: NDArray[np.int8]
+    memory: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def plus(self, row: int, at: int, kind: int) -> Session:
+        """Add an event where its time puts it: a late one goes before those that came after it."""
+        place = int(np.searchsorted(self.times, at, side="right"))
+        first = max(len(self) + 1 - KEPT, 0)
+        return Session(
+            np.insert(self.items, place, row)[first:],
+            np.insert(self.times, place, at)[first:],
+            np.insert(self.kinds, place, kind)[first:],
+        )
+
+    def without(self, row: int) -> Session:
+        """Forget all that was done with one item."""
+        kept = self.items != row
+        return Session(self.items[kept], self.times[kept], self.kinds[kept])
+
+    def weights(self) -> NDArray[np.float32]:
+        """Weigh each event by its kind: (E,)."""
+        return WEIGHTS[self.kinds]
+
+    def visits(self) -> NDArray[np.int64]:
+        """Say where each visit begins, events of one moment being one: (V,)."""
+        return np.flatnonzero(np.diff(self.times, prepend=np.iinfo(np.int64).min))
+
+
+NOBODY = Session(np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int8))
+
+
+class Sessions:
+    """The sessions of the shoppers who came last; whoever was away longest makes room, and is known by the packed past again.
+
+    past: what was known when the models were fitted    most: sessions in memory
+    """
+
+    def __init__(self, past: Histories, most: int) -> None:
+        if most < 1:
+            raise ValueError(f"most = {most} sessions in memory: 1 or more are needed")
+        self._past, self._most = past, most
+        self._place = {user: b for b, user in enumerate(past.users)}
+        self._open: OrderedDict[Hashable, Session] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def of(self, user: Hashable) -> Session:
+        """Give what a shopper did; nothing for a stranger."""
+        with self._lock:
+            return self._opened(user)
+
+    def add(self, user: Hashable, row: int, at: int, kind: int) -> tuple[Session, Session]:
+        """Write an event down  ->  the session before it, and with it."""
+        with self._lock:
+            before = self._opened(user)
+            after = before.plus(row, at, kind)
+            self._open[user] = after
+            self._make_room()
+            return before, after
+
+    def _opened(self, user: Hashable) -> Session:
+        session = self._open.get(user)
+        if session is None:
+            if user not in self._place:
+                return NOBODY  # strangers who only ask take no room
+            session = self._open[user] = self._from_past(self._place[user])
+            self._make_room()
+        self._open.move_to_end(user)
+        return session
+
+    def _make_room(self) -> None:
+        while len(self._open) > self._most:
+            self._open.popitem(last=False)
+
+    def _from_past(self, b: int) -> Session:
+        first, last = max(self._past.offsets[b + 1] - KEPT, self._past.offsets[b]), self._past.offsets[b + 1]
+        return Session(self._past.items[first:last], self._past.times[first:last], self._past.kinds[first:last])

@@ -1,0 +1,110 @@
+"""A live recommender on disk: one folder, each file whole, opened in a second."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+from scipy import sparse
+
+from recolab.export import CompiledEncoder, export_encoder
+from recolab.histories import Catalog, Histories, load_catalog, load_histories
+from recolab.lab import write_atomically
+from recolab.live.recommender import LiveRecommender
+from recolab.live.voices import Encoded, Favour, Habit, Linked, Voice
+from recolab.models.neighbours import Transitions
+from recolab.models.popularity import PersonalFrequency
+from recolab.models.sequential import SequenceModel
+
+_CATALOG, _PAST, _ENCODER, _TABLES, _NOTE = (
+    "catalog.parquet",
+    "histories.safetensors",
+    "encoder.onnx",
+    "tables.safetensors",
+    "live.json",  # written last: a folder without it is not whole
+)
+
+
+def ship(
+    folder: Path,
+    catalog: Catalog,
+    past: Histories,
+    model: SequenceModel,
+    transitions: Transitions,
+    habit: PersonalFrequency,
+) -> None:
+    """Write what a live recommender needs, the models being fitted on `past`; its voices speak equally until weights are kept.
+
+    Raises ValueError where the model cannot be exported.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _NOTE).unlink(missing_ok=True)
+    catalog.save(folder / _CATALOG)
+    past.save(folder / _PAST)
+    export_encoder(model, folder / _ENCODER)
+    links = transitions.links.tocsr()
+    tables = {
+        "table": model.module.table.weight.detach().numpy(),
+        "vectors": model.item_vectors(),
+        "popularity": np.bincount(past.items, minlength=len(catalog)).astype(np.float32),
+        "links": links.data.astype(np.float32),
+        "columns": links.indices.astype(np.int32),
+        "ends": links.indptr.astype(np.int64),
+    }
+    with write_atomically(folder / _TABLES) as temporary:
+        save_file({name: np.ascontiguousarray(table) for name, table in tables.items()}, temporary)
+    note = {
+        "max_len": model.config.max_len,
+        "transitions": {"half_life_days": transitions.half_life_days},
+        "habit": {"half_life_days": habit.half_life_days, "half_life_visits": habit.half_life_visits},
+        "weights": None,
+    }
+    _write_note(folder, note)
+
+
+def keep_weights(folder: Path, weights: Sequence[float]) -> None:
+    """Write the voices' weights into a folder that was shipped, in the order in which `open_voices` gives the voices."""
+    _write_note(folder, _read_note(folder) | {"weights": list(map(float, weights))})
+
+
+def open_voices(folder: Path) -> list[Voice]:
+    """Read the voices of a folder: the sequence model, transitions, habit and popularity.
+
+    Raises FileNotFoundError where the folder is none, or was not written to its end.
+    """
+    note, tables = _read_note(folder), load_file(folder / _TABLES)
+    n_items = len(tables["table"])
+    links = sparse.csr_matrix((tables["links"], tables["columns"], tables["ends"]), (n_items, n_items))
+    return [
+        Encoded(CompiledEncoder(folder / _ENCODER), tables["table"], note["max_len"]),
+        Linked(links, note["transitions"]["half_life_days"], "Transitions"),
+        Habit(n_items, **note["habit"]),
+        Favour(tables["popularity"]),
+    ]
+
+
+def open_live(folder: Path, max_sessions: int = 2000) -> LiveRecommender:
+    """Open a live recommender as it was shipped; raises what `open_voices` raises."""
+    voices = open_voices(folder)
+    weights = _read_note(folder)["weights"] or [1.0] * len(voices)
+    catalog, past = load_catalog(folder / _CATALOG), load_histories(folder / _PAST)
+    vectors = load_file(folder / _TABLES)["vectors"]
+    return LiveRecommender(catalog, past, voices, weights, vectors, max_sessions=max_sessions)
+
+
+def _write_note(folder: Path, note: dict[str, Any]) -> None:
+    with write_atomically(folder / _NOTE) as temporary:
+        temporary.write_text(json.dumps(note, indent=1))
+
+
+def _read_note(folder: Path) -> dict[str, Any]:
+    if not (folder / _NOTE).exists():
+        raise FileNotFoundError(
+            f"{folder / _NOTE}: no such file, so nothing was shipped here, or not to its end: ship again"
+        )
+    note: dict[str, Any] = json.loads((folder / _NOTE).read_text())
+    return note

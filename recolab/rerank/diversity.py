@@ -1,0 +1,92 @@
+"""Lists that do not repeat themselves: greedy choices that weigh an item's score against what already stands on the list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+_NOTHING_NEW = 1e-9  # a share of variance so small that the list has said it all
+
+
+def take_best(scores: Floats, k: int, groups: Ints | None = None, most: int | None = None) -> Ints:
+    """Take the k best of C candidates, at most `most` of one group: scores (C,), groups (C,) -> places, best first."""
+    return _pick(k, scores, lambda _: scores, groups, most)
+
+
+def mmr(
+    scores: Floats, vectors: Floats, k: int, weight: float = 0.7, groups: Ints | None = None, most: int | None = None
+) -> Ints:
+    """Choose k of C candidates by maximal marginal relevance: weight · relevance - (1 - weight) · nearest cosine on the list.
+
+    scores: (C,), relevance is their place between the least and the largest    vectors: (C, D) of length 1    groups: (C,),
+    at most `most` of one group  ->  places in the order chosen (Carbonell & Goldstein 1998)
+    Raises ValueError for a weight that is not from 0 to 1.
+    """
+    relevance, nearest = weight * _relevance(scores, weight), np.full(len(scores), -np.inf, np.float32)
+
+    def gains(chosen: int) -> Floats:
+        np.maximum(nearest, vectors @ vectors[chosen], out=nearest)
+        gain: Floats = relevance - (1 - weight) * nearest
+        return gain
+
+    return _pick(k, relevance, gains, groups, most)
+
+
+def dpp(
+    scores: Floats, vectors: Floats, k: int, weight: float = 0.7, groups: Ints | None = None, most: int | None = None
+) -> Ints:
+    """Choose k of C candidates whose determinant is greatest, one by one: the likeliest list of a determinantal point process.
+
+    The kernel is q_i q_j cos(i, j) with q = exp(weight / (2 (1 - weight)) · relevance); a step costs C x (D + k), as the Cholesky
+    factor grows by a row (Chen et al. 2018, alg. 1). Where nothing new is left, the best scores follow.
+    scores, vectors, groups, most  ->  places, as in `mmr`; a weight of 1 is the order of the scores
+    """
+    relevance = _relevance(scores, weight)
+    if weight == 1:
+        return take_best(relevance, k, groups, most)
+    quality = np.exp(weight / (2 * (1 - weight)) * relevance)
+    left, factor = quality**2, np.zeros((k, len(scores)), np.float32)  # what each would add; rows of the factor
+    done = 0
+
+    def gains(chosen: int) -> Floats:
+        nonlocal done
+        if left[chosen] > _NOTHING_NEW:
+            row = quality * quality[chosen] * (vectors @ vectors[chosen]) - factor[:done, chosen] @ factor[:done]
+            factor[done] = row / np.sqrt(left[chosen])
+            np.maximum(left - factor[done] ** 2, 0, out=left)
+            done += 1
+        return np.where(left > _NOTHING_NEW, left, _NOTHING_NEW * relevance)
+
+    return _pick(k, left.copy(), gains, groups, most)
+
+
+def _relevance(scores: Floats, weight: float) -> Floats:
+    if not 0 <= weight <= 1:
+        raise ValueError(
+            f"weight = {weight!r} must be from 0, where only variety counts, to 1, where only the score does"
+        )
+    least = scores.min(initial=np.inf)
+    relevance: Floats = (scores - least) / max(scores.max(initial=-np.inf) - least, 1e-12)
+    return relevance
+
+
+def _pick(
+    k: int, gains: Floats, after: Callable[[int], Floats], groups: Ints | None = None, most: int | None = None
+) -> Ints:
+    """Take the largest gain again and again, asking for new gains after each choice; a full group is closed."""
+    is_open, chosen, count = np.ones(len(gains), bool), list[int](), dict[int, int]()
+    while len(chosen) < k and is_open.any():
+        best = int(np.where(is_open, gains, -np.inf).argmax())
+        chosen.append(best)
+        is_open[best] = False
+        if groups is not None and most is not None:
+            group = int(groups[best])
+            count[group] = count.get(group, 0) + 1
+            if count[group] >= most:
+                is_open &= groups != group
+        gains = after(best)
+    return np.array(chosen, np.int64)

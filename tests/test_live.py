@@ -1,0 +1,313 @@
+"""The live recommender says what the fitted models say, hears the newest event, and breaks no rule."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from recolab.evaluation import make_task
+from recolab.export import CompiledEncoder, export_encoder
+from recolab.histories import PAD, build_catalog, pack
+from recolab.live import (
+    Encoded,
+    Favour,
+    Habit,
+    Linked,
+    LiveRecommender,
+    Session,
+    Sessions,
+    Wish,
+    keep_weights,
+    learn_weights,
+    open_live,
+    sessions,
+    ship,
+)
+from recolab.live.weighing import surprise
+from recolab.models.neighbours import Transitions
+from recolab.models.popularity import PersonalFrequency
+from recolab.models.transformer import Transformer, TransformerConfig
+from recolab.rerank import Rules
+from recolab.schema import CATEGORY, ITEM, PRICE, PURCHASE, STOCK, VIEW
+from recolab.training import TrainConfig
+from tests.worlds import START, carousel, log
+
+N_ITEMS = 12
+NOW = START + timedelta(days=30)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    """Twelve goods on a ring, of two categories, at rising prices; three models that have learned the ring."""
+    _, _, events = carousel(n_users=40, n_items=N_ITEMS, length=15)
+    items = events.select(ITEM).unique().sort(ITEM)
+    items = items.with_columns(
+        (items[ITEM] % 2).cast(str).alias(CATEGORY),
+        (10.0 + items[ITEM]).alias(PRICE),
+        (items[ITEM] * 0 + 5).alias(STOCK),
+    )
+    catalog = build_catalog(events, items)
+    past = pack(events, catalog, as_of=NOW)
+    model = Transformer(TransformerConfig(dim=16, max_len=10, negatives=0), TrainConfig(25, progress=False))
+    models = [model, Transitions(half_life_days=4, reach=2), PersonalFrequency(half_life_days=5, half_life_visits=3)]
+    for one in models:
+        one.fit(past, catalog)
+    path = tmp_path_factory.mktemp("live") / "encoder.onnx"
+    export_encoder(model, path)
+    return catalog, past, models, CompiledEncoder(path)
+
+
+def voices_of(shop):
+    catalog, past, (model, transitions, habit), encoder = shop
+    popularity = np.bincount(past.items, minlength=len(catalog)).astype(np.float32)
+    return [
+        Encoded(encoder, model.module.table.weight.detach().numpy(), model.config.max_len),
+        Linked(transitions.links, transitions.half_life_days, "Transitions"),
+        Habit(len(catalog), habit.half_life_days, habit.half_life_visits),
+        Favour(popularity),
+    ]
+
+
+@pytest.fixture
+def live(shop):
+    catalog, past, (model, *_), _ = shop
+    return LiveRecommender(catalog, past, voices_of(shop), [1.0, 5.0, 0.0, 0.1], model.item_vectors())
+
+
+def listed(picks):
+    return [pick.item for pick in picks]
+
+
+def test_every_voice_says_of_a_session_what_its_model_says_of_the_packed_history(shop):
+    _, past, models, _ = shop
+    everybody = Sessions(past, most=99)
+    for user in past.users[:10]:
+        one = past.take(slice(user, user + 1))
+        for voice, model in zip(voices_of(shop), models, strict=False):
+            said, known = voice.scores(everybody.of(user), past.as_of), model.score(one)[0]
+            if not isinstance(voice, Encoded):
+                known = known / known[1:].max()  # popularity, a millionth, only orders what has no votes
+            np.testing.assert_allclose(said[1:], known[1:], atol=1e-4)
+
+
+def test_the_next_list_knows_the_newest_event(live):
+    for step in (3, 4, 5, 9):
+        at = NOW + timedelta(days=step)
+        assert live.observe("a stranger", step, VIEW, at)
+        assert live.recommend("a stranger", 3, at=at)[0].item == step + 1
+        assert live.recommend_for([step], 3)[0].item == step + 1
+
+
+def test_a_stranger_gets_what_everybody_buys_and_takes_no_room(live, shop):
+    counts = np.bincount(shop[1].items, minlength=N_ITEMS + 1)
+    live.update_item(shop[0].ids([int(counts.argmax())])[0], price=1.0)
+    first = live.recommend("nobody", 5)
+    assert len(first) == 5
+    assert counts[first[0].item + 1] == counts.max()
+    assert len(live._sessions) == 0
+
+
+def test_an_unknown_item_says_nothing_and_the_rest_still_speaks(live):
+    live.observe(1, 4)
+    before = listed(live.recommend(1, 5, at=NOW))
+    assert not live.observe(1, "no such thing")
+    assert listed(live.recommend(1, 5, at=NOW)) == before
+    assert listed(live.recommend_for(["?", 4], 5)) == listed(live.recommend_for([4], 5))
+    assert len(live.recommend_for([], 4)) == len(live.recommend_for(["?"], 4)) == 4
+
+
+@pytest.mark.parametrize(
+    "happened",
+    [
+        [(3, 1.0), (4, 2.0), (4, 2.0), (7, 2.5)],
+        [(3, 5.0), (4, -40.0), (7, 2.0)],  # late ones, one before all that is known
+        [(step % N_ITEMS, float(step)) for step in range(40)],  # more than is kept
+    ],
+)
+def test_a_session_that_grew_is_one_that_was_read_at_once(happened, shop, monkeypatch):
+    monkeypatch.setattr(sessions, "KEPT", 20)
+    past, (_, linked, *_) = shop[1], voices_of(shop)
+    grown = Sessions(past, most=5)
+    linked.scores(grown.of(1), past.as_of)
+    for item, day in happened:
+        at = past.as_of + round(86_400 * day)
+        before, after = grown.add(1, item + 1, at, 2)
+        linked.follow(before, after, item + 1, at, 2)
+        assert "Transitions" in after.memory
+    anew = Session(after.items, after.times, after.kinds)
+    assert (np.diff(after.times) >= 0).all()
+    assert len(after) <= 20
+    np.testing.assert_allclose(linked.scores(after, at), linked.scores(anew, at), atol=1e-5)
+
+
+def test_what_is_sold_out_leaves_the_very_next_list_and_comes_back(live):
+    first = live.recommend(1, 3)[0].item
+    live.update_item(first, stock=0)
+    assert first not in listed(live.recommend(1, N_ITEMS))
+    live.update_item(first, stock=2)
+    assert live.recommend(1, 3)[0].item == first
+    live.update_item(first, price=99.0)
+    assert first not in listed(live.recommend(1, N_ITEMS, Rules(max_price=50)))
+
+
+def test_rules_come_before_the_best_are_taken_so_that_the_list_is_full(live):
+    rules = Rules(min_price=12, max_price=20, not_categories=["0"], exclude=[5])
+    assert sorted(listed(live.recommend(1, 3, rules))) == [3, 7, 9]
+    assert sorted(listed(live.recommend(1, 10, Rules(categories=["1"])))) == [1, 3, 5, 7, 9, 11]
+    assert live.recommend(1, 10, Rules(categories=["no such"])) == []
+    assert live.recommend(1, 10, Rules(min_price=1e6)) == []
+
+
+def test_nothing_seen_or_bought_lately_comes_again(live):
+    live.observe(77, 4, VIEW, at=NOW)
+    live.observe(77, 5, PURCHASE, at=NOW - timedelta(days=3))
+
+    def shown(**wish):
+        return set(listed(live.recommend(77, N_ITEMS, wish=Wish(**wish), at=NOW + timedelta(days=1))))
+
+    everything = set(range(N_ITEMS))
+    assert shown() == everything
+    assert shown(not_seen_days=2) == everything - {4}
+    assert shown(not_seen_days=5) == everything - {4, 5}
+    assert shown(not_bought_days=5) == everything - {5}
+
+
+@pytest.mark.parametrize("wish", [Wish(most_per_category=2), Wish(most_per_category=2, variety=0.4, by="dpp")])
+def test_a_category_has_at_most_so_many_places_and_the_list_is_filled_from_further_down(wish, live, monkeypatch):
+    monkeypatch.setattr("recolab.live.lists.POOL", 3)
+    picks = listed(live.recommend(1, 4, wish=wish))
+    assert sorted(item % 2 for item in picks) == [0, 0, 1, 1]
+    assert len(live.recommend(1, 10, wish=wish)) == 4  # two of two: more would break the rule
+
+
+def test_variety_brings_what_is_unlike_the_first(shop, live):
+    vectors, catalog = shop[2][0].item_vectors(), shop[0]
+
+    def alike(wish):
+        rows = catalog.rows(listed(live.recommend(1, 5, wish=wish, at=NOW)))
+        return (vectors[rows] @ vectors[rows].T)[~np.eye(5, dtype=bool)].mean()
+
+    assert alike(Wish(variety=0.9)) < alike(Wish())
+    assert alike(Wish(variety=0.9, by="dpp")) < alike(Wish())
+    assert live.recommend(1, 5, wish=Wish(variety=0.9))[0] == live.recommend(1, 5)[0]
+
+
+def test_shares_add_up_to_the_score(live):
+    for pick in live.recommend(3, 6):
+        assert sum(pick.shares.values()) == pytest.approx(pick.score, abs=1e-4)
+
+
+def test_the_item_named_as_the_reason_is_one_without_which_the_score_falls(live, shop):
+    live.observe("s", 2, at=NOW)
+    live.observe("s", 7, at=NOW + timedelta(hours=1))
+    live.observe("s", 7, at=NOW + timedelta(hours=2))
+    at = NOW + timedelta(hours=3)
+    best = live.recommend("s", 1, at=at)[0]
+    assert best.item == 8
+    assert live.explain("s", 8, at=at) == 7
+    without = live.recommend_for([2], N_ITEMS)
+    assert {pick.item: pick.score for pick in without}[8] < best.score
+    assert live.explain("nobody", 8) is None
+
+
+def test_whoever_was_away_longest_makes_room_and_is_known_by_the_past_again(shop):
+    catalog, past, (model, *_), _ = shop
+    live = LiveRecommender(catalog, past, voices_of(shop), [1, 5, 0, 0.1], model.item_vectors(), max_sessions=2)
+    before = live.recommend(1, 3, at=NOW)
+    live.observe(1, (before[0].item + 5) % N_ITEMS, at=NOW)
+    assert listed(live.recommend(1, 3, at=NOW)) != listed(before)
+    for other in (2, 3):
+        live.recommend(other, 1)
+    assert len(live._sessions) == 2
+    assert listed(live.recommend(1, 3, at=NOW)) == listed(before)
+
+
+def test_many_threads_lose_no_event(live):
+    def visit(number):
+        for step in range(25):
+            live.observe(f"shopper {number % 4}", step % N_ITEMS, VIEW)
+            assert len(live.recommend(f"shopper {number % 4}", 5)) == 5
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(visit, range(8)))
+    assert [len(live._sessions.of(f"shopper {number}")) for number in range(4)] == [50] * 4
+
+
+def test_bad_words_are_refused_by_name(live, shop):
+    catalog, past, *_ = shop
+    with pytest.raises(ValueError, match="kind = 'gaze' must be one of view"):
+        live.observe(1, 1, "gaze")
+    for k in (0, -1, 1001):
+        with pytest.raises(ValueError, match=r"k = .* must be from 1 to 1,000"):
+            live.recommend(1, k)
+    with pytest.raises(KeyError, match="'x' is not in the catalog of 12 items"):
+        live.update_item("x", stock=1)
+    with pytest.raises(KeyError, match="'x' is not in the catalog"):
+        live.explain(1, "x")
+    for wish, word in (({"variety": 1}, "variety"), ({"by": "luck"}, "by"), ({"most_per_category": 0}, "most_per")):
+        with pytest.raises(ValueError, match=word):
+            Wish(**wish)
+    with pytest.raises(ValueError, match="1 weights for the voices"):
+        LiveRecommender(catalog, past, voices_of(shop), [1.0], np.zeros((13, 2), np.float32))
+    with pytest.raises(ValueError, match="most = 0"):
+        LiveRecommender(catalog, past, [], [], np.zeros((13, 2), np.float32), max_sessions=0)
+
+
+def test_a_price_or_a_stock_that_is_none_changes_nothing(live):
+    for words in ({"price": -1.0}, {"stock": float("nan")}, {"price": float("inf")}):
+        with pytest.raises(ValueError, match="of 3 must be a number from 0 up"):
+            live.update_item(3, **words)
+    assert 3 in listed(live.recommend(1, N_ITEMS, Rules(min_price=13, max_price=13)))
+
+
+def test_what_was_shipped_says_the_same_and_nothing_opens_half_written(shop, live, tmp_path):
+    catalog, past, models, _ = shop
+    ship(tmp_path, catalog, past, *models)
+    keep_weights(tmp_path, live.weights)
+    opened = open_live(tmp_path)
+    for user in (1, 2, "stranger"):
+        assert opened.recommend(user, 6, at=NOW) == live.recommend(user, 6, at=NOW)
+    (tmp_path / "live.json").unlink()
+    with pytest.raises(FileNotFoundError, match="not to its end: ship again"):
+        open_live(tmp_path)
+    model = Transformer(TransformerConfig(dim=16, hidden_share=0.3, negatives=0), TrainConfig(1, progress=False))
+    with pytest.raises(ValueError, match="foresees hidden visits"):
+        ship(tmp_path, catalog, past, model.fit(past, catalog), *models[1:])
+    assert not (tmp_path / "live.json").exists()
+
+
+def test_the_voice_that_knows_what_is_wanted_is_weighed_most(shop):
+    catalog, past, *_ = shop
+    last = past.items[past.offsets[1:] - 1]
+    after = [(user, int(row) % N_ITEMS, 31) for user, row in zip(past.users, last, strict=True)]  # the next on the ring
+    task = make_task(past, log(after), catalog, allow_repeats=True)
+    weights = learn_weights(voices_of(shop), task)
+    voices = {voice.name: weight for voice, weight in zip(voices_of(shop), weights, strict=True)}
+    assert voices["Transitions"] > 1
+    live = LiveRecommender(catalog, past, voices_of(shop), weights, shop[2][0].item_vectors())
+    hits = [live.recommend(user, 1, at=NOW)[0].item == item for user, item, _ in after]
+    assert np.mean(hits) > 0.9
+
+
+def test_the_surprise_is_what_it_says_and_its_slope_points_up():
+    rng, starts = np.random.default_rng(0), np.array([0, 3, 7])
+    opinions, weights = rng.normal(size=(12, 2)), np.array([0.5, -1.0])
+    shares = np.array([1, 0, 0, 0, 0.5, 0.5, 0, 0, 0, 0, 0, 1.0])
+    loss, slope = surprise(weights, opinions, starts, shares)
+    by_hand = 0.0
+    for first, last in ((0, 3), (3, 7), (7, 12)):
+        worth = opinions[first:last] @ weights
+        by_hand -= shares[first:last] @ (worth - np.log(np.exp(worth).sum())) / 3
+    assert loss == pytest.approx(by_hand + 1e-3 * weights @ weights)
+    step = 1e-6 * np.eye(2)
+    ahead = [surprise(weights + one, opinions, starts, shares)[0] - loss for one in step]
+    np.testing.assert_allclose(slope, np.array(ahead) / 1e-6, atol=1e-4)
+
+
+def test_the_pad_row_is_never_shown(live):
+    assert None not in listed(live.recommend(1, N_ITEMS + 5))
+    assert not live.observe(1, None)
+    assert live.catalog.ids([PAD]) == [None]
