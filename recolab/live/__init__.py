@@ -1,5 +1,6 @@
 """The live shop: an event is observed, and the very next list knows it."""
 
+from recolab.live.journal import Journal, JournalError, replay
 from recolab.live.lists import Pick, Wish
 from recolab.live.recommender import LiveRecommender
 from recolab.live.sessions import Session, Sessions
@@ -11,6 +12,8 @@ __all__ = [
     "Encoded",
     "Favour",
     "Habit",
+    "Journal",
+    "JournalError",
     "Linked",
     "LiveRecommender",
     "Pick",
@@ -22,5 +25,6 @@ __all__ = [
     "learn_weights",
     "open_live",
     "open_voices",
+    "replay",
     "ship",
 ]

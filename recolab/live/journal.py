@@ -1,0 +1,133 @@
+"""A journal of events that survives the machine: a line is on the disk before anybody is told that it was taken."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+
+class JournalError(ValueError):
+    """A journal that holds something else than what was written to it."""
+
+
+class Journal:
+    """Append-only lines of JSON, each behind its checksum; safe to write to from several threads, by one process at a time.
+
+    Every append waits until the disk has its line; threads that come while the disk is busy share the next turn (group commit).
+    What a crash left unfinished at the end was told to nobody: it is cut off when the journal is opened again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises JournalError where a line before the last is damaged, BlockingIOError where another process writes here."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            _lock(self._file)
+            os.ftruncate(self._file, sound_length(path))
+            _flush_folder(path.parent)
+        except BaseException:
+            os.close(self._file)
+            raise
+        self._writing, self._syncing = threading.Lock(), threading.Lock()
+        self._written = self._synced = 0  # lines
+
+    def append(self, record: dict[str, Any]) -> None:
+        """Write a record and wait for the disk. Raises TypeError for what JSON does not know, OSError where the disk is full."""
+        line = _line(record)
+        with self._writing:
+            self._write_whole(line)
+            self._written += 1
+            mine = self._written
+        with self._syncing:
+            if self._synced < mine:
+                all_so_far = self._written
+                os.fdatasync(self._file)
+                self._synced = all_so_far
+
+    def _write_whole(self, line: bytes) -> None:
+        """Write all of a line or nothing: a half one would join the next."""
+        before = os.fstat(self._file).st_size
+        try:
+            written = os.write(self._file, line)
+            if written < len(line):
+                raise OSError(f"{self.path}: only {written} of {len(line)} bytes were written; is the disk full?")
+        except OSError:
+            os.ftruncate(self._file, before)
+            raise
+
+    def close(self) -> None:
+        """Let another process write."""
+        os.close(self._file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def replay(path: Path) -> Iterator[dict[str, Any]]:
+    """Read all records, oldest first; an unfinished last line is passed over, a journal that is not there is empty.
+
+    Raises JournalError that names the line where one before the last is damaged.
+    """
+    for _, record in _records(path):
+        yield record
+
+
+def sound_length(path: Path) -> int:
+    """Say how many bytes hold whole lines; raises as `replay`."""
+    return max((end for end, _ in _records(path)), default=0)
+
+
+def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    if not path.exists():
+        return
+    end, damaged = 0, 0
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if damaged:
+                raise JournalError(
+                    f"{path}, line {damaged}: damaged, and others follow it; move the journal away and keep what `replay` reads"
+                )
+            record = _read(line)
+            if record is None:
+                damaged = number
+                continue
+            end += len(line)
+            yield end, record
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    body = json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    return b"%08x %s\n" % (zlib.crc32(body), body)
+
+
+def _read(line: bytes) -> dict[str, Any] | None:
+    """Give a line's record; None where it is unfinished or damaged."""
+    mark, _, body = line.rstrip(b"\n").partition(b" ")
+    if not line.endswith(b"\n") or mark != b"%08x" % zlib.crc32(body):
+        return None
+    record: dict[str, Any] = json.loads(body)
+    return record
+
+
+def _lock(file: int) -> None:
+    """Keep other processes out; the system lets go when this one ends, however it ends."""
+    import fcntl  # noqa: PLC0415  not on Windows, which the rest of the package runs on
+
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _flush_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
