@@ -10,12 +10,14 @@ DATA ?=
 EVENTS ?=
 READING ?=
 RUN ?=
+# What to serve.
+FOLDER ?= data/processed/$(or $(RUN),complete_journey)/live
 # Which of benchmarks/ to run.
 NAME ?= complete_journey
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help report test lab benchmark pins
+.PHONY: help report test lab serve benchmark pins
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(firstword $(MAKEFILE_LIST)) | sed -E 's/^([a-z]+):[^#]*## */  make \1\t/' | expand -t 18
@@ -33,6 +35,9 @@ test: $(READY)  ## lint, types, floors, tests, and every notebook on tiny sizes
 
 lab: $(READY)  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
+
+serve: $(READY)  ## serve FOLDER, written by recolab.live.ship, on port 8000; RECOLAB_API_KEY is asked of who writes
+	@$(BIN)/python -m recolab.service "$(FOLDER)"
 
 benchmark: $(READY)  ## measure one claim anew: NAME=complete_journey (half an hour), zoo (an hour), ...
 	@$(BIN)/python -m benchmarks.$(NAME)

@@ -13,13 +13,14 @@ import numpy as np
 import polars as pl
 
 from recolab.evaluation import leaderboard
-from recolab.folds import leave_one_out_tasks
+from recolab.folds import LeaveOneOut, leave_one_out_tasks
 from recolab.models.content import Content, item_texts
 from recolab.models.linear import Ease
 from recolab.models.neighbours import Transitions, UserNeighbours
 from recolab.models.popularity import Popularity
 from recolab.recipe import HYBRID, Clock, Moment, Simple, Verdict, follow_recipe
 from recolab.schema import USER, SchemaError
+from recolab.sources import Tables
 from recolab.sources.sequences import read_sequences
 
 # A history's time runs in steps: half-lives are in items. The likeliest value stands first.
@@ -40,7 +41,7 @@ def benchmark(path: str | Path, minutes: float = 25, seed: int = 7) -> pl.DataFr
     path: a folder with sequences.txt and perhaps item_attributes.json (`sources.sequences`)    minutes: about how long
     ->  a row a model, best first: metrics of the test with 95 % intervals, its score on validation, its seconds (the
     hybrid's being those of all) and the settings that were chosen. What is chosen is chosen on validation; the test is asked once, at the end.
-    Raises what `read_sequences` and `leave_one_out_tasks` raise, SchemaError where no user has five items, and
+    Raises what `read_sequences` raises, SchemaError where no user has five items or none has a new one to foresee, and
     ValueError for minutes that are no number above 0 and for a seed that is no whole number.
     """
     _check_words(minutes, seed)
@@ -48,7 +49,7 @@ def benchmark(path: str | Path, minutes: float = 25, seed: int = 7) -> pl.DataFr
     with clock.part("reading"):
         tables = read_sequences(path)
         _require_length(path, tables.events)
-        loo = leave_one_out_tasks(tables.events, tables.items)
+        loo = _cut(path, tables)
     told = any(item_texts(loo.catalog))  # where nothing is, content would be popularity under another name
     simple = {name: model for name, model in SIMPLE.items() if told or name != "Content"}
     moment, test = Moment(loo.earlier, loo.validation), Moment(loo.training, loo.test)
@@ -61,6 +62,14 @@ def _check_words(minutes: float, seed: int) -> None:
         raise ValueError(f"minutes = {minutes!r} must be above 0, and a finite number")
     if type(seed) is not int or not 0 <= seed <= MOST_SEED:
         raise ValueError(f"seed = {seed!r} must be a whole number from 0 to {MOST_SEED}")
+
+
+def _cut(path: str | Path, tables: Tables) -> LeaveOneOut:
+    """Hold out the last items, or name the file of which nobody can be asked."""
+    try:
+        return leave_one_out_tasks(tables.events, tables.items)
+    except ValueError as error:
+        raise SchemaError(f"{Path(path) / 'sequences.txt'}: {error}") from error
 
 
 def _require_length(path: str | Path, events: pl.DataFrame) -> None:

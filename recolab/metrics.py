@@ -92,6 +92,16 @@ def coverage(lists: NDArray[np.int64], n_items: int) -> float:
     return len(np.unique(lists)) / n_items
 
 
+def diversity(lists: NDArray[np.int64], vectors: Floats) -> float:
+    """Mean distance, 1 - cosine, between two items of one list: lists (B, K) of rows, vectors (N, D) of length 1.
+
+    ->  0 where a list repeats one thing (intra-list distance, Ziegler et al. 2005)
+    """
+    k, whole = lists.shape[1], vectors[lists].sum(1)  # (B, D): |Σ v|² holds each pair twice, and each item with itself
+    alike = ((whole**2).sum(1) - k) / (k * (k - 1))
+    return float(1 - alike.mean())
+
+
 def novelty(lists: NDArray[np.int64], popularity: Floats) -> float:
     """Mean surprise of the shown items in bits, -log2 of each item's share of events: lists (B, K), popularity (N,)."""
     share = popularity / popularity.sum()

@@ -128,3 +128,9 @@ def test_a_folder_without_sequences_is_refused_before_anything_runs(tmp_path):
     (tmp_path / "sequences.txt").write_text("1 2 x 3\n")
     with pytest.raises(SchemaError, match=r"sequences\.txt: line 1"):
         recolab.benchmark(tmp_path)
+
+
+def test_sequences_of_which_nobody_can_be_asked_are_refused_by_name(tmp_path):
+    (tmp_path / "sequences.txt").write_text("".join(f"{user} 1 1 1 1 1 1\n" for user in range(1, 20)))
+    with pytest.raises(SchemaError, match=r"sequences\.txt: nobody can be asked"):
+        recolab.benchmark(tmp_path)

@@ -62,8 +62,10 @@ class Journal:
             raise
 
     def close(self) -> None:
-        """Let another process write."""
-        os.close(self._file)
+        """Let another process write; once is enough."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
     def __enter__(self) -> Self:
         return self

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from recolab.histories import PAD, Catalog, Histories
 from recolab.live.lists import Pick, Wish, choose
-from recolab.live.sessions import NOBODY, Session, Sessions
+from recolab.live.sessions import NOBODY, Session, Sessions, session_of
 from recolab.live.voices import Voice
 from recolab.rerank import Rules, Shelf
 from recolab.schema import KINDS, PURCHASE
@@ -38,10 +38,11 @@ class LiveRecommender:
         vectors: Floats,
         *,
         max_sessions: int = 2000,
+        name: str = "Live",
     ) -> None:
         """past: what was known before the first live event    weights: of the voices    vectors: (N, D) of length 1, for variety.
 
-        Raises ValueError where voices and weights do not match, two voices have one name, or no session may be kept.
+        Raises ValueError where voices and weights do not match, two voices have one name, the past has no clock, or no session may be kept.
         """
         if len(voices) != len(weights) or len({voice.name for voice in voices}) < len(voices):
             raise ValueError(
@@ -53,12 +54,36 @@ class LiveRecommender:
             list(map(float, weights)),
             vectors,
         )
-        self.shelf = Shelf(catalog)
+        self.shelf, self.name = Shelf(catalog), name
         self._ids = catalog.ids(range(len(catalog)))
         self._row = {item: row for row, item in enumerate(self._ids) if row != PAD}
         self._sessions = Sessions(past, max_sessions)
         self._allowed: dict[Any, NDArray[np.bool_]] = {}
         self._shelf_lock = threading.Lock()
+
+    @property
+    def n_items(self) -> int:
+        """Items of the catalog."""
+        return len(self._row)
+
+    @property
+    def n_sessions(self) -> int:
+        """Sessions in memory."""
+        return len(self._sessions)
+
+    @property
+    def item_type(self) -> type:
+        """What the catalog's ids are: int, str or UUID."""
+        return type(self._ids[-1])
+
+    @property
+    def user_type(self) -> type:
+        """What the past's shoppers are called by; str where there is none."""
+        return self._sessions.user_type
+
+    def knows(self, item: Hashable) -> bool:
+        """Tell whether the catalog has an item."""
+        return item in self._row
 
     def observe(self, user: Hashable, item: Hashable, kind: str = PURCHASE, at: datetime | None = None) -> bool:
         """Write down what a shopper did: it counts from the next list on  ->  whether the catalog knows the item.
@@ -119,6 +144,13 @@ class LiveRecommender:
             if stock is not None:
                 self.shelf.stock[row] = stock
             self._allowed = {}
+
+    def score(self, histories: Histories) -> Floats:
+        """Score packed histories as any other model does, so that it can be judged beside them: B histories -> (B, N)."""
+        some = (session_of(histories, b) for b in range(len(histories)))
+        scores = np.stack([self._scores(session, histories.as_of) for session in some])
+        scores[:, PAD] = -np.inf
+        return scores
 
     def explain(self, user: Hashable, item: Hashable, at: datetime | None = None) -> Any:
         """Name the item of the session without which this one would lose most of its score; None where none holds it up.

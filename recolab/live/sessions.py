@@ -60,6 +60,12 @@ class Session:
 NOBODY = Session(np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int8))
 
 
+def session_of(past: Histories, b: int) -> Session:
+    """Read the newest events of the b-th packed history."""
+    first, last = max(past.offsets[b + 1] - KEPT, past.offsets[b]), past.offsets[b + 1]
+    return Session(past.items[first:last], past.times[first:last], past.kinds[first:last])
+
+
 class Sessions:
     """The sessions of the shoppers who came last; whoever was away longest makes room, and is known by the packed past again.
 
@@ -67,6 +73,8 @@ class Sessions:
     """
 
     def __init__(self, past: Histories, most: int) -> None:
+        if past.ordinal:
+            raise ValueError("these histories count steps, a live session counts seconds: pack a log with a clock")
         if most < 1:
             raise ValueError(f"most = {most} sessions in memory: 1 or more are needed")
         self._past, self._most = past, most
@@ -76,6 +84,11 @@ class Sessions:
 
     def __len__(self) -> int:
         return len(self._open)
+
+    @property
+    def user_type(self) -> type:
+        """What the shoppers of the past are called by; str where there is none."""
+        return type(self._past.users[0]) if self._past.users else str
 
     def of(self, user: Hashable) -> Session:
         """Give what a shopper did; nothing for a stranger."""
@@ -96,7 +109,7 @@ class Sessions:
         if session is None:
             if user not in self._place:
                 return NOBODY  # strangers who only ask take no room
-            session = self._open[user] = self._from_past(self._place[user])
+            session = self._open[user] = session_of(self._past, self._place[user])
             self._make_room()
         self._open.move_to_end(user)
         return session
@@ -104,7 +117,3 @@ class Sessions:
     def _make_room(self) -> None:
         while len(self._open) > self._most:
             self._open.popitem(last=False)
-
-    def _from_past(self, b: int) -> Session:
-        first, last = max(self._past.offsets[b + 1] - KEPT, self._past.offsets[b]), self._past.offsets[b + 1]
-        return Session(self._past.items[first:last], self._past.times[first:last], self._past.kinds[first:last])

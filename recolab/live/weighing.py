@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 
 from recolab.evaluation import Task
 from recolab.histories import PAD
-from recolab.live.sessions import Sessions
+from recolab.live.sessions import session_of
 from recolab.live.voices import Voice
 
 CANDIDATES = 50  # of every voice, for each shopper
@@ -56,15 +56,15 @@ def _lists(voices: Sequence[Voice], task: Task) -> tuple[NDArray[np.float64], ND
 
     ->  opinions (M, voices), where each shopper's candidates start (B,), and which share of the wish each one is (M,)
     """
-    everybody = Sessions(task.histories, most=1)
     opinions, shares = [], []
-    for b, user in enumerate(task.histories.users):
-        said = np.stack([voice.scores(everybody.of(user), task.histories.as_of) for voice in voices])
+    for b in range(len(task)):
+        session = session_of(task.histories, b)
+        said = np.stack([voice.scores(session, task.histories.as_of) for voice in voices])
         asked = np.isin(np.arange(said.shape[1]), task.wanted[b].indices)
         closed = np.zeros(said.shape[1], bool)
         closed[PAD] = True
         if not task.allow_repeats:
-            closed[everybody.of(user).items] = True
+            closed[session.items] = True
         open_ = np.where(closed, -np.inf, said)
         n = min(CANDIDATES, said.shape[1])
         best = np.unique(np.argpartition(-open_, n - 1, axis=1)[:, :n])

@@ -1,0 +1,56 @@
+"""Figures of a live shop: how long an answer takes, and what variety costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
+
+from recolab.plots.style import BLUE, INK, colour_of, finish, room
+
+BINS = 60
+
+
+def latencies(
+    milliseconds: Mapping[str, ArrayLike], title: str = "", target: float | None = None, ax: Axes | None = None
+) -> Axes:
+    """Show how long requests took, a histogram for each kind, with the median and the slowest of a hundred.
+
+    milliseconds: kind -> one number a request    target: a dashed line, what the slowest of a hundred may take
+    """
+    ax = room(ax)
+    highest = max(np.quantile(np.asarray(times), 0.999) for times in milliseconds.values())
+    edges = np.linspace(0, max(highest, target or 0) * 1.05, BINS)
+    for number, (name, times) in enumerate(milliseconds.items()):
+        colour = plt.rcParams["axes.prop_cycle"].by_key()["color"][number]
+        middle, slow = np.quantile(np.asarray(times), [0.5, 0.99])
+        label = f"{name}: half within {middle:.2f}, 99 % within {slow:.2f} ms"
+        ax.hist(np.clip(np.asarray(times), 0, edges[-1]), edges, color=colour, alpha=0.75, label=label)
+        ax.axvline(slow, color=colour, linewidth=1.2)
+    if target is not None:
+        ax.axvline(target, color=INK, linewidth=1, linestyle=(0, (4, 3)))
+        ax.annotate("target", (target, 0.97), (4, 0), ("data", "axes fraction"), "offset points", fontsize=9, va="top")
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1))
+    return finish(ax, title, "milliseconds for one answer", "requests", grid="y")
+
+
+def trade_off(
+    table: pl.DataFrame, gain: str, loss: str, label: str, by: str, title: str = "", ax: Axes | None = None
+) -> Axes:
+    """Show what one thing costs of another: a line for each way, a dot for each setting, its value beside it.
+
+    table: columns `by` (the way), `label` (the setting), `gain` (across) and `loss` (up), in the order of the settings
+    """
+    ax = room(ax)
+    colours = [BLUE, colour_of("Hybrid")]
+    for (name,), one in table.group_by(by, maintain_order=True):
+        colour = colours.pop(0) if colours else INK
+        ax.plot(one[gain], one[loss], "-o", color=colour, markersize=6, label=str(name))
+        for across, up, value in zip(one[gain], one[loss], one[label], strict=True):
+            ax.annotate(f"{value:g}", (across, up), (5, 5), textcoords="offset points", fontsize=9, color=colour)
+    ax.legend(loc="lower left")
+    return finish(ax, title, gain, loss)

@@ -1,0 +1,87 @@
+"""What the service is told and what it says, field by field: a body that does not fit is refused by the field's name."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt, StrictStr
+
+from recolab.live import Wish
+from recolab.rerank import Rules
+from recolab.schema import PURCHASE
+
+MOST_ITEMS = 100  # of one list, and of one stranger's session
+Id = StrictInt | Annotated[StrictStr, Field(min_length=1, max_length=200)]
+Kind = Literal["view", "cart", "purchase", "review"]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Body(BaseModel):
+    """A body that says nothing beside what is asked: a misspelt field would be silently lost."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Event(_Body):
+    """What one shopper did with one item; now, if no time is told."""
+
+    user_id: Id
+    item_id: Id
+    kind: Kind = PURCHASE  # type: ignore[assignment]  # the schema's word, one of the four
+    timestamp: AwareDatetime | None = None
+
+
+class Change(_Body):
+    """What an item costs from now on, and how many there are."""
+
+    price: Amount | None = None
+    stock: Amount | None = None
+
+
+class Terms(_Body):
+    """How long a list shall be, and what may stand on it (`recolab.rerank.Rules`, `recolab.live.Wish`)."""
+
+    k: Annotated[int, Field(ge=1, le=MOST_ITEMS)] = 10
+    min_price: float | None = None
+    max_price: float | None = None
+    categories: list[str] | None = None
+    not_categories: list[str] = []
+    exclude: list[Id] = []
+    not_seen_days: Amount | None = None
+    not_bought_days: Amount | None = None
+    most_per_category: Annotated[int, Field(ge=1)] | None = None
+    variety: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+    def rules(self) -> Rules:
+        """Say what may be shown."""
+        return Rules(self.min_price, self.max_price, self.categories, self.exclude, self.not_categories)
+
+    def wish(self) -> Wish:
+        """Say what the list shall be like."""
+        return Wish(self.not_seen_days, self.not_bought_days, self.most_per_category, self.variety)
+
+
+class Question(Terms):
+    """Whose list it is, and its terms."""
+
+    user_id: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Visit(Terms):
+    """The items that a stranger saw, oldest first, and the terms of the list."""
+
+    items: Annotated[list[Id], Field(max_length=MOST_ITEMS)]
+
+
+class Place(BaseModel):
+    """One place of a list, with how much of the score each voice said."""
+
+    item_id: Id
+    score: float
+    shares: dict[str, float]
+
+
+class Answer(BaseModel):
+    """A list, best first."""
+
+    items: list[Place]

@@ -1,0 +1,68 @@
+"""What the service counts, and what it refuses to be asked: bodies too large, and clients too often."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+BODY_BYTES = 64 * 1024
+CLIENTS = 10_000  # whose rate is remembered
+EDGES = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1)  # seconds
+
+
+class Rate:
+    """A bucket for each client: `per_second` requests flow in, and as many as of two seconds may be saved up."""
+
+    def __init__(self, per_second: float) -> None:
+        self.per_second = per_second
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def admits(self, client: str, now: float) -> bool:
+        """Take one request out of a client's bucket, if there is one."""
+        full = max(2 * self.per_second, 1)
+        left, since = self._buckets.pop(client, (full, now))
+        left = min(left + (now - since) * self.per_second, full)
+        admitted = left >= 1
+        self._buckets[client] = left - admitted, now
+        if len(self._buckets) > CLIENTS:
+            self._buckets.popitem(last=False)
+        return admitted
+
+
+class Gate:
+    """Stands before every request: refuses what is too large or comes too often, and times the rest."""
+
+    def __init__(self, per_second: float, sessions: Callable[[], float]) -> None:
+        self.rate, self.registry = Rate(per_second), CollectorRegistry()
+        self.requests = Counter("recolab_requests", "By path and status", ["path", "status"], registry=self.registry)
+        self.seconds = Histogram(
+            "recolab_request_seconds", "Time to answer", ["path"], buckets=EDGES, registry=self.registry
+        )
+        Gauge("recolab_sessions", "Sessions in memory", registry=self.registry).set_function(sessions)
+
+    async def __call__(self, request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        """Answer, or refuse: 429 too often, 411 a body of unknown length, 413 a body too large."""
+        started = time.perf_counter()
+        response = self._refusal(request, started) or await call_next(request)
+        route = request.scope.get("route")
+        path = getattr(route, "path", "other")  # never what was asked: strangers' paths would fill the memory
+        self.requests.labels(path, response.status_code).inc()
+        self.seconds.labels(path).observe(time.perf_counter() - started)
+        return response
+
+    def _refusal(self, request: Request, now: float) -> Response | None:
+        if not self.rate.admits(request.client.host if request.client else "", now):
+            return JSONResponse({"detail": f"more than {self.rate.per_second:g} requests a second"}, 429)
+        if request.method not in ("POST", "PUT"):
+            return None
+        size = request.headers.get("content-length", "")
+        if not size.isdecimal():
+            return JSONResponse({"detail": "a body wants its Content-Length"}, 411)
+        if int(size) > BODY_BYTES:
+            return JSONResponse({"detail": f"a body of {size} bytes: at most {BODY_BYTES:,}"}, 413)
+        return None

@@ -1,0 +1,243 @@
+"""Over HTTP: what was taken is known at once and after a crash, what does not fit is refused by name, and nobody writes without the key."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from datetime import UTC, timedelta
+
+import httpx2 as httpx
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+
+from recolab.histories import build_catalog, pack
+from recolab.live import Favour, Linked, LiveRecommender, keep_weights, open_live, replay, ship
+from recolab.models.neighbours import Transitions
+from recolab.models.popularity import PersonalFrequency
+from recolab.models.transformer import Transformer, TransformerConfig
+from recolab.schema import CATEGORY, ITEM, PRICE, STOCK
+from recolab.service import create_app
+from recolab.service.limits import BODY_BYTES, CLIENTS, Rate
+from recolab.training import TrainConfig
+from tests.worlds import START, carousel
+
+N_ITEMS = 12
+KEY = {"X-API-Key": "secret"}
+
+
+def world():
+    """Twelve goods on a ring, of two categories; transitions that have learned it."""
+    _, _, events = carousel(n_users=40, n_items=N_ITEMS, length=15)
+    items = events.select(ITEM).unique().sort(ITEM)
+    items = items.with_columns(
+        (items[ITEM] % 2).cast(str).alias(CATEGORY),
+        (10.0 + items[ITEM]).alias(PRICE),
+        (items[ITEM] * 0 + 5).alias(STOCK),
+    )
+    catalog = build_catalog(events, items)
+    past = pack(events, catalog, as_of=START + timedelta(days=30))
+    return catalog, past, Transitions(half_life_days=0.5, reach=1).fit(past, catalog)
+
+
+@pytest.fixture
+def live():
+    catalog, past, transitions = world()
+    popularity = np.bincount(past.items, minlength=len(catalog)).astype(np.float32)
+    voices = [Linked(transitions.links, 0.5, "Transitions"), Favour(popularity)]
+    return LiveRecommender(catalog, past, voices, [1.0, 0.01], np.eye(len(catalog), dtype=np.float32))
+
+
+@pytest.fixture
+def client(live, tmp_path):
+    app = create_app(live, tmp_path / "events.log", "secret")
+    with TestClient(app) as asked:
+        yield asked
+    app.state.journal.close()
+
+
+def items_of(response):
+    assert response.status_code == 200, response.text
+    return [place["item_id"] for place in response.json()["items"]]
+
+
+def test_an_event_is_taken_and_the_next_list_knows_it(client, tmp_path):
+    assert items_of(client.post("/recommendations", json={"items": [4], "k": 1})) == [5]
+    taken = client.post("/events", json={"user_id": "new", "item_id": 7, "kind": "view"}, headers=KEY)
+    assert taken.json() == {"known": True}
+    assert items_of(client.get("/recommendations", params={"user_id": "new", "k": 1})) == [8]
+    assert not client.post("/events", json={"user_id": "new", "item_id": "7"}, headers=KEY).json()["known"]
+    assert [record["item"] for record in replay(tmp_path / "events.log")] == [7, "7"]
+
+
+def test_stock_and_price_change_the_very_next_list(client):
+    asked = {"user_id": "3", "k": N_ITEMS}
+    assert 6 in items_of(client.get("/recommendations", params=asked))
+    assert client.put("/items/6", json={"stock": 0}, headers=KEY).status_code == 200
+    assert 6 not in items_of(client.get("/recommendations", params=asked))
+    client.put("/items/2", json={"price": 99.5}, headers=KEY)
+    assert 2 not in items_of(client.get("/recommendations", params=asked | {"max_price": 50}))
+    assert client.put("/items/77", json={"stock": 1}, headers=KEY).status_code == 404
+
+
+def test_the_terms_of_a_list_are_kept(client):
+    asked = {"user_id": "3", "k": 12, "categories": ["1"], "exclude": ["5"], "min_price": 12}
+    assert sorted(items_of(client.get("/recommendations", params=asked))) == [3, 7, 9, 11]
+    body = {"items": [1], "k": 6, "most_per_category": 1, "variety": 0.3}
+    assert len(items_of(client.post("/recommendations", json=body))) == 2
+
+
+def test_a_shopper_of_the_past_is_found_by_the_id_of_the_log_s_type(client, live):
+    wanted = [pick.item for pick in live.recommend(3, 4)]
+    assert items_of(client.get("/recommendations", params={"user_id": "3", "k": 4})) == wanted
+    assert live.recommend("3", 4) != live.recommend(3, 4)
+
+
+def test_what_the_journal_holds_is_recalled(client, live, tmp_path):
+    client.post("/events", json={"user_id": "new", "item_id": 7}, headers=KEY)
+    client.put("/items/6", json={"stock": 0}, headers=KEY)
+    client.app.state.journal.close()
+    catalog, past, _ = world()
+    again = LiveRecommender(catalog, past, live.voices, live.weights, live.vectors)
+    with TestClient(create_app(again, tmp_path / "events.log", "secret")) as opened:
+        asked = {"user_id": "new", "k": N_ITEMS}
+        found = items_of(opened.get("/recommendations", params=asked))
+        assert found[0] == 8
+        assert 6 not in found
+        opened.app.state.journal.close()
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"item_id": 1}, "user_id"),
+        ({"user_id": 1, "item_id": 1, "kind": "gaze"}, "kind"),
+        ({"user_id": 1, "item_id": 1.5}, "item_id"),
+        ({"user_id": 1, "item_id": True}, "item_id"),
+        ({"user_id": "", "item_id": 1}, "user_id"),
+        ({"user_id": 1, "item_id": 1, "timestamp": "2024-01-01T00:00:00"}, "timestamp"),  # of which zone?
+        ({"user_id": 1, "item_id": 1, "knd": "view"}, "knd"),
+    ],
+)
+def test_a_body_that_does_not_fit_is_refused_by_its_field(body, field, client, tmp_path):
+    refused = client.post("/events", json=body, headers=KEY)
+    assert refused.status_code == 422
+    assert field in {str(part) for error in refused.json()["detail"] for part in error["loc"]}
+    assert list(replay(tmp_path / "events.log")) == []
+
+
+@pytest.mark.parametrize(
+    ("params", "field"), [({"k": 0}, "k"), ({"k": 101}, "k"), ({"variety": 1}, "variety"), ({"kk": 1}, "kk")]
+)
+def test_terms_that_do_not_fit_are_refused_by_their_name(params, field, client):
+    refused = client.get("/recommendations", params={"user_id": "1"} | params)
+    assert refused.status_code == 422
+    assert field in {str(part) for error in refused.json()["detail"] for part in error["loc"]}
+
+
+def test_nobody_writes_without_the_key(client, live, tmp_path):
+    for headers in ({}, {"X-API-Key": ""}, {"X-API-Key": "Secret"}, {"X-API-Key": "secret "[:-2]}):
+        assert client.post("/events", json={"user_id": 1, "item_id": 1}, headers=headers).status_code == 401
+        assert client.put("/items/1", json={"stock": 0}, headers=headers).status_code == 401
+    assert list(replay(tmp_path / "events.log")) == []
+    with pytest.raises(ValueError, match="an empty API key"):
+        create_app(live, tmp_path / "other.log", "")
+
+
+def test_large_bodies_and_bodies_of_unknown_length_are_refused(client):
+    large = {"items": ["x" * 100] * 1000}
+    assert client.post("/recommendations", json=large).status_code == 413
+    assert len(str(large)) > BODY_BYTES
+    streamed = client.post("/recommendations", content=iter([b'{"items": []}']))
+    assert streamed.status_code == 411
+
+
+def test_who_asks_too_often_waits_and_others_do_not(live, tmp_path):
+    rate = Rate(10)
+    assert [rate.admits("a", 0.0) for _ in range(21)] == [True] * 20 + [False]
+    assert rate.admits("b", 0.0)
+    assert [rate.admits("a", 0.1), rate.admits("a", 0.1)] == [True, False]
+    for client in range(CLIENTS + 5):
+        rate.admits(str(client), 1.0)
+    assert len(rate._buckets) == CLIENTS
+    app = create_app(live, tmp_path / "events.log", "secret", per_second=0.5)
+    with TestClient(app) as asked:
+        assert [asked.get("/health").status_code for _ in range(2)] == [200, 429]
+    app.state.journal.close()
+
+
+def test_it_says_how_it_is(client):
+    client.get("/recommendations", params={"user_id": "1"})
+    client.get("/no/such/path")
+    assert client.get("/health").json() == {"ok": True, "items": N_ITEMS}
+    text = client.get("/metrics").text
+    assert 'recolab_requests_total{path="/recommendations",status="200"} 1.0' in text
+    assert 'recolab_requests_total{path="other",status="404"} 1.0' in text
+    assert "recolab_sessions 1.0" in text
+    assert {"/events", "/items/{item_id}", "/recommendations"} <= set(client.get("/openapi.json").json()["paths"])
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory):
+    """A folder as a notebook ships it."""
+    catalog, past, transitions = world()
+    folder = tmp_path_factory.mktemp("shop")
+    model = Transformer(TransformerConfig(dim=8, max_len=10, negatives=0), TrainConfig(1, progress=False))
+    ship(folder, catalog, past, model.fit(past, catalog), transitions, PersonalFrequency().fit(past, catalog))
+    keep_weights(folder, [0, 1, 0, 0.01])
+    assert open_live(folder).weights == [0, 1, 0, 0.01]
+    return folder
+
+
+def served(folder, port):
+    """Start the service as a user does, and wait until it answers."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "recolab.service", str(folder), "--port", str(port)],
+        env=os.environ | {"RECOLAB_API_KEY": "secret"},
+    )
+    for _ in range(400):
+        try:
+            if httpx.get(f"http://127.0.0.1:{port}/health").status_code == 200:
+                return process
+        except httpx.TransportError:
+            time.sleep(0.05)
+    process.kill()
+    raise AssertionError("the service did not start")
+
+
+def free_port():
+    with socket.socket() as asked:
+        asked.bind(("127.0.0.1", 0))
+        return asked.getsockname()[1]
+
+
+def test_killed_while_it_takes_events_it_comes_back_with_all_that_it_had_taken(shipped):
+    port, taken = free_port(), 0
+    url = f"http://127.0.0.1:{port}"
+    for _ in range(2):
+        process = served(shipped, port)
+        for _ in range(20):
+            at = START.replace(tzinfo=UTC) + timedelta(days=40 + taken)
+            body = {"user_id": "walker", "item_id": taken % N_ITEMS, "timestamp": at.isoformat()}
+            assert httpx.post(f"{url}/events", json=body, headers=KEY).status_code == 200
+            taken += 1
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert len(list(replay(shipped / "events.log"))) == taken
+    process = served(shipped, port)
+    found = httpx.get(f"{url}/recommendations", params={"user_id": "walker", "k": 1}).json()
+    process.terminate()
+    process.wait()
+    assert found["items"][0]["item_id"] == taken % N_ITEMS
+
+
+def test_without_a_key_in_the_environment_nothing_is_served(shipped):
+    bare = {name: value for name, value in os.environ.items() if name != "RECOLAB_API_KEY"}
+    words = [sys.executable, "-m", "recolab.service", str(shipped)]
+    refused = subprocess.run(words, check=False, env=bare, capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert "set RECOLAB_API_KEY" in refused.stderr
