@@ -14,6 +14,7 @@ from recolab.histories.packed import SECONDS_PER_DAY
 from recolab.live.sessions import WEIGHTS, Session
 
 Floats = NDArray[np.float32]
+_LEAST = 100  # a hundredth of the most is worth log 2: what is taken goes with the logarithm of how often it was
 
 
 class Voice(Protocol):
@@ -74,12 +75,10 @@ class Linked:
         self.links, self.half_life, self.name = links, half_life_days * SECONDS_PER_DAY, name
 
     def scores(self, session: Session, now: int) -> Floats:  # noqa: ARG002  all votes fade alike
-        """Divide the votes by the most that one item has: (N,) from 0 to 1."""
+        """Set the votes beside the most that one item has, in logarithms: (N,) from 0 up."""
         if not len(session):
             return np.zeros(self.links.shape[0], np.float32)
-        votes = self._votes(session).table
-        most = votes.max()
-        return votes / most if most > 0 else votes
+        return _loudness(self._votes(session).table)
 
     def _votes(self, session: Session) -> _Votes:
         votes: _Votes | None = session.memory.get(self.name)
@@ -117,7 +116,7 @@ class Habit:
         self.n_items, self.days, self.visits, self.name = n_items, half_life_days, half_life_visits, name
 
     def scores(self, session: Session, now: int) -> Floats:
-        """Divide by the most that one item has: (N,) from 0 to 1."""
+        """Set each item beside the one had most, in logarithms: (N,) from 0 up."""
         weights = session.weights().astype(np.float64)
         if self.days is not None:
             weights = weights * np.exp2((session.times - now) / (self.days * SECONDS_PER_DAY))
@@ -125,9 +124,7 @@ class Habit:
             starts = session.visits()
             ago = len(starts) - np.searchsorted(starts, np.arange(len(session)), side="right")
             weights = weights * np.exp2(-ago / self.visits)
-        table: Floats = np.bincount(session.items, weights, self.n_items).astype(np.float32)
-        table /= max(float(table.max(initial=0)), 1e-12)
-        return table
+        return _loudness(np.bincount(session.items, weights, self.n_items).astype(np.float32))
 
     def follow(self, before: Session, after: Session, row: int, at: int, kind: int) -> None:
         """Remember nothing: a thousand events are counted at once."""
@@ -148,3 +145,10 @@ class Favour:
 
     def follow(self, before: Session, after: Session, row: int, at: int, kind: int) -> None:
         """Remember nothing."""
+
+
+def _loudness(table: Floats) -> Floats:
+    """Map sums to log(1 + 100 · share of the largest): (N,) -> (N,)."""
+    table = np.maximum(table, 0)  # votes that were taken back may leave a speck below it
+    loud: Floats = np.log(1 + np.float32(_LEAST / max(float(table.max(initial=0)), 1e-30)) * table)
+    return loud

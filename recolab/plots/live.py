@@ -29,7 +29,7 @@ def latencies(
         colour = plt.rcParams["axes.prop_cycle"].by_key()["color"][number]
         middle, slow = np.quantile(np.asarray(times), [0.5, 0.99])
         label = f"{name}: half within {middle:.2f}, 99 % within {slow:.2f} ms"
-        ax.hist(np.clip(np.asarray(times), 0, edges[-1]), edges, color=colour, alpha=0.75, label=label)
+        ax.hist(np.clip(np.asarray(times), 0, edges[-1]), edges.tolist(), color=colour, alpha=0.75, label=label)
         ax.axvline(slow, color=colour, linewidth=1.2)
     if target is not None:
         ax.axvline(target, color=INK, linewidth=1, linestyle=(0, (4, 3)))
