@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from datetime import UTC, timedelta
+from uuid import UUID
 
 import httpx2 as httpx
 import numpy as np
@@ -22,6 +23,7 @@ from recolab.models.popularity import PersonalFrequency
 from recolab.models.transformer import Transformer, TransformerConfig
 from recolab.schema import CATEGORY, ITEM, PRICE, STOCK
 from recolab.service import create_app
+from recolab.service.app import from_text, of_type
 from recolab.service.limits import BODY_BYTES, CLIENTS, Rate
 from recolab.training import TrainConfig
 from tests.worlds import START, carousel
@@ -97,6 +99,13 @@ def test_a_shopper_of_the_past_is_found_by_the_id_of_the_log_s_type(client, live
     assert live.recommend("3", 4) != live.recommend(3, 4)
 
 
+def test_ids_are_read_as_the_log_holds_them():
+    one = "12345678-1234-5678-1234-567812345678"
+    assert of_type(one, UUID) == UUID(one) == from_text(one, UUID)
+    assert [of_type("x", UUID), of_type("7", int), of_type(7, str), from_text("7", str)] == ["x", "7", 7, "7"]
+    assert [from_text(text, int) for text in ("7", "-7", "7.0", "", "٧", "9" * 40)] == [7, -7, "7.0", "", "٧", "9" * 40]
+
+
 def test_what_the_journal_holds_is_recalled(client, live, tmp_path):
     client.post("/events", json={"user_id": "new", "item_id": 7}, headers=KEY)
     client.put("/items/6", json={"stock": 0}, headers=KEY)
@@ -121,6 +130,7 @@ def test_what_the_journal_holds_is_recalled(client, live, tmp_path):
         ({"user_id": "", "item_id": 1}, "user_id"),
         ({"user_id": 1, "item_id": 1, "timestamp": "2024-01-01T00:00:00"}, "timestamp"),  # of which zone?
         ({"user_id": 1, "item_id": 1, "knd": "view"}, "knd"),
+        ({"user_id": 1, "item_id": 1, "timestamp": "9999-01-01T00:00:00Z"}, "timestamp"),  # would outlive all sessions
     ],
 )
 def test_a_body_that_does_not_fit_is_refused_by_its_field(body, field, client, tmp_path):

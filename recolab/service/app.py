@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+from collections.abc import Hashable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Response
 from fastapi.concurrency import run_in_threadpool
@@ -18,6 +21,7 @@ from recolab.live import Journal, LiveRecommender, Pick, replay
 from recolab.service.bodies import Answer, Change, Event, Place, Question, Visit
 from recolab.service.limits import Gate
 
+_NUMBER = re.compile(r"-?[0-9]{1,18}")  # as whole numbers of logs are
 PER_SECOND = 2000.0  # requests of one client
 
 
@@ -47,9 +51,10 @@ def recall(live: LiveRecommender, journal_path: Path) -> int:
     count = 0
     for count, record in enumerate(replay(journal_path), start=1):  # noqa: B007  counted for the caller
         if "user" in record:
-            live.observe(record["user"], record["item"], record["kind"], datetime.fromisoformat(record["at"]))
-        elif live.knows(record["item"]):  # a newer catalog may have dropped it
-            live.update_item(record["item"], price=record["price"], stock=record["stock"])
+            user, item = of_type(record["user"], live.user_type), of_type(record["item"], live.item_type)
+            live.observe(user, item, record["kind"], datetime.fromisoformat(record["at"]))
+        elif live.knows(item := of_type(record["item"], live.item_type)):  # a newer catalog may have dropped it
+            live.update_item(item, price=record["price"], stock=record["stock"])
     return count
 
 
@@ -70,15 +75,16 @@ def _writing(live: LiveRecommender, journal: Journal) -> APIRouter:
         at = event.timestamp or datetime.now(UTC)
         record = {"user": event.user_id, "item": event.item_id, "kind": event.kind, "at": at.isoformat()}
         await run_in_threadpool(journal.append, record)
-        return {"known": live.observe(event.user_id, event.item_id, event.kind, at)}
+        user, item = of_type(event.user_id, live.user_type), of_type(event.item_id, live.item_type)
+        return {"known": live.observe(user, item, event.kind, at)}
 
     @router.put("/items/{item_id}")
     async def items(item_id: str, change: Change) -> dict[str, bool]:
         """Change price or stock: the next list knows it."""
-        item = typed(item_id, live.item_type)
+        item = from_text(item_id, live.item_type)
         if not live.knows(item):
             raise HTTPException(404, f"no item {item_id!r} in the catalog")
-        await run_in_threadpool(journal.append, {"item": item, "price": change.price, "stock": change.stock})
+        await run_in_threadpool(journal.append, {"item": _plain(item), "price": change.price, "stock": change.stock})
         live.update_item(item, price=change.price, stock=change.stock)
         return {"changed": True}
 
@@ -91,14 +97,16 @@ def _reading(live: LiveRecommender) -> APIRouter:
     @router.get("/recommendations")
     async def recommendations(asked: Annotated[Question, Query()]) -> Answer:
         """List the best items for a shopper, best first; for one who is not known, what everybody buys."""
-        excluded = [typed(str(item), live.item_type) for item in asked.exclude]
+        excluded = [from_text(str(item), live.item_type) for item in asked.exclude]
         rules = replace(asked.rules(), exclude=excluded)
-        return _answer(live.recommend(typed(asked.user_id, live.user_type), asked.k, rules, asked.wish()))
+        return _answer(live.recommend(from_text(asked.user_id, live.user_type), asked.k, rules, asked.wish()))
 
     @router.post("/recommendations")
     async def recommendations_for(visit: Visit) -> Answer:
         """List the best items after those that a stranger saw; nothing of it is kept."""
-        return _answer(live.recommend_for(visit.items, visit.k, visit.rules(), visit.wish()))
+        seen, excluded = ([of_type(item, live.item_type) for item in ids] for ids in (visit.items, visit.exclude))
+        rules = replace(visit.rules(), exclude=excluded)
+        return _answer(live.recommend_for(seen, visit.k, rules, visit.wish()))
 
     return router
 
@@ -119,11 +127,25 @@ def _watching(live: LiveRecommender, gate: Gate) -> APIRouter:
     return router
 
 
-def typed(text: str, kind: type) -> int | str:
-    """Read an id of a path or a query as the catalog's or the log's ids are: 7 and "7" are two shoppers."""
-    return int(text) if kind is int and text.removeprefix("-").isdecimal() else text
+def of_type(value: int | str, kind: type) -> Hashable:
+    """Read an id of a body as the catalog or the log holds it: JSON has no UUIDs; 7 and "7" stay two shoppers."""
+    if kind is not UUID or not isinstance(value, str):
+        return value
+    try:
+        return UUID(value)
+    except ValueError:
+        return value
+
+
+def from_text(text: str, kind: type) -> Hashable:
+    """Read an id of a path or a query, where a number is text too."""
+    return int(text) if kind is int and _NUMBER.fullmatch(text) else of_type(text, kind)
+
+
+def _plain(item: Any) -> Any:
+    return str(item) if isinstance(item, UUID) else item
 
 
 def _answer(picks: list[Pick]) -> Answer:
-    places = [Place(item_id=pick.item, score=pick.score, shares=pick.shares) for pick in picks]
+    places = [Place(item_id=_plain(pick.item), score=pick.score, shares=pick.shares) for pick in picks]
     return Answer(items=places)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt, StrictStr
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt, StrictStr, field_validator
 
 from recolab.live import Wish
 from recolab.rerank import Rules
 from recolab.schema import PURCHASE
 
 MOST_ITEMS = 100  # of one list, and of one stranger's session
+AHEAD = timedelta(hours=1)  # that a shop's clock may go before ours
 Id = StrictInt | Annotated[StrictStr, Field(min_length=1, max_length=200)]
 Kind = Literal["view", "cart", "purchase", "review"]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -29,6 +31,14 @@ class Event(_Body):
     item_id: Id
     kind: Kind = PURCHASE  # type: ignore[assignment]  # the schema's word, one of the four
     timestamp: AwareDatetime | None = None
+
+    @field_validator("timestamp")
+    @classmethod
+    def is_not_ahead(cls, at: datetime | None) -> datetime | None:
+        """Refuse what has not happened yet: a session's lists are never older than its newest event."""
+        if at is not None and at > datetime.now(UTC) + AHEAD:
+            raise ValueError(f"more than {AHEAD} ahead of this machine's clock")
+        return at
 
 
 class Change(_Body):
