@@ -70,7 +70,10 @@ def _require_equal(newest: nn.Module, path: Path, model: SequenceModel) -> None:
     """Ask both about histories of several lengths: an exporter may take the example's for the only one."""
     read, rng = CompiledEncoder(path), np.random.default_rng(0)
     for length in {1, 2, model.config.max_len}:
-        bags, ages = rng.normal(size=(length, model.config.dim)).astype(np.float32), np.zeros(length, np.float32)
+        bags, ages = (
+            rng.normal(size=(length, model.config.dim)).astype(np.float32),
+            rng.exponential(20, length).astype(np.float32),
+        )
         with torch.no_grad():
             [wanted] = newest(torch.from_numpy(bags)[None], torch.from_numpy(ages)[None]).numpy()
         try:

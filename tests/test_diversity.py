@@ -31,12 +31,12 @@ def test_mmr_adds_up_as_on_paper():
     assert mmr(scores, vectors, 2, weight=0.7).tolist() == [0, 1]  # .35 - .24 = .11 against 0
 
 
+@pytest.mark.parametrize("weight", [0.3, 0.6, 0.99])
 @pytest.mark.parametrize("seed", range(5))
-def test_each_choice_of_dpp_makes_the_determinant_as_large_as_one_item_can(seed):
+def test_each_choice_of_dpp_makes_the_determinant_as_large_as_one_item_can(seed, weight):
     scores, vectors = drawn(seed=seed)
-    weight = 0.6
     relevance = (scores - scores.min()) / (scores.max() - scores.min())
-    quality = np.exp(weight / (2 * (1 - weight)) * relevance.astype(np.float64))
+    quality = np.exp(weight / (2 * (1 - weight)) * (relevance.astype(np.float64) - 1))
     kernel = quality[:, None] * (vectors @ vectors.T).astype(np.float64) * quality
     wanted: list[int] = []
     for _ in range(5):

@@ -128,6 +128,7 @@ def test_an_unknown_item_says_nothing_and_the_rest_still_speaks(live):
         [(3, 1.0), (4, 2.0), (4, 2.0), (7, 2.5)],
         [(3, 5.0), (4, -40.0), (7, 2.0)],  # late ones, one before all that is known
         [(step % N_ITEMS, float(step)) for step in range(40)],  # more than is kept
+        [(step % N_ITEMS, -(step % 7) * 9.0) for step in range(40)],  # late ones at the cap
     ],
 )
 def test_a_session_that_grew_is_one_that_was_read_at_once(happened, shop, monkeypatch):
@@ -179,6 +180,12 @@ def test_nothing_seen_or_bought_lately_comes_again(live):
 
 
 @pytest.mark.parametrize("wish", [Wish(most_per_category=2), Wish(most_per_category=2, variety=0.4, by="dpp")])
+def test_unknown_categories_have_nothing_in_common(live, wish):
+    live.shelf.groups[:] = 0
+    assert len(live.recommend(1, 6, wish=wish)) == 6
+
+
+@pytest.mark.parametrize("wish", [Wish(most_per_category=2), Wish(most_per_category=2, variety=0.4, by="dpp")])
 def test_a_category_has_at_most_so_many_places_and_the_list_is_filled_from_further_down(wish, live, monkeypatch):
     monkeypatch.setattr("recolab.live.lists.POOL", 3)
     picks = listed(live.recommend(1, 4, wish=wish))
@@ -222,9 +229,12 @@ def test_whoever_was_away_longest_makes_room_and_is_known_by_the_past_again(shop
     before = live.recommend(1, 3, at=NOW)
     live.observe(1, (before[0].item + 5) % N_ITEMS, at=NOW)
     assert listed(live.recommend(1, 3, at=NOW)) != listed(before)
+    for other in (2, 3, 4):
+        live.recommend(other, 1)  # who only asks pushes nobody's events out
+    assert listed(live.recommend(1, 3, at=NOW)) != listed(before)
     for other in (2, 3):
-        live.recommend(other, 1)
-    assert len(live._sessions) == 2
+        live.observe(other, 1, at=NOW)
+    assert len(live._sessions) <= 4
     assert listed(live.recommend(1, 3, at=NOW)) == listed(before)
 
 

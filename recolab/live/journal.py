@@ -6,7 +6,7 @@ import json
 import os
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,32 +23,59 @@ class Journal:
     """
 
     def __init__(self, path: Path) -> None:
-        """Raises JournalError where a line before the last is damaged, BlockingIOError where another process writes here."""
+        """Open, and put an unfinished last line aside, in NAME.torn.
+
+        Raises JournalError where a line is damaged, BlockingIOError where another process writes here.
+        """
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             _lock(self._file)
-            os.ftruncate(self._file, sound_length(path))
+            self._put_aside(sound_length(path))
             _flush_folder(path.parent)
         except BaseException:
             os.close(self._file)
             raise
         self._writing, self._syncing = threading.Lock(), threading.Lock()
         self._written = self._synced = 0  # lines
+        self._lost: OSError | None = None  # what the disk said when it last failed
 
-    def append(self, record: dict[str, Any]) -> None:
-        """Write a record and wait for the disk. Raises TypeError for what JSON does not know, OSError where the disk is full."""
+    def append(self, record: dict[str, Any], then: Callable[[], Any] = lambda: None) -> Any:
+        """Write a record and wait for the disk  ->  what `then` gave.
+
+        then: called in the order of the lines, so that who replays them comes to the same end
+        Raises TypeError for what JSON does not know, OSError where the disk is full or has failed: nothing is taken any more.
+        """
         line = _line(record)
         with self._writing:
+            self._require_disk()
             self._write_whole(line)
             self._written += 1
-            mine = self._written
+            mine, given = self._written, then()
         with self._syncing:
+            self._require_disk()
             if self._synced < mine:
                 all_so_far = self._written
-                os.fdatasync(self._file)
+                try:
+                    os.fdatasync(self._file)
+                except OSError as error:  # pages may be gone though a second call succeeds: nobody may believe it
+                    self._lost = error
+                    raise
                 self._synced = all_so_far
+        return given
+
+    def _require_disk(self) -> None:
+        if self._lost is not None:
+            raise OSError(f"{self.path}: the disk failed ({self._lost}), and what it holds is unknown: open it again")
+
+    def _put_aside(self, whole: int) -> None:
+        with self.path.open("rb") as file:
+            file.seek(whole)
+            torn = file.read()
+        if torn:
+            self.path.with_name(f"{self.path.name}.torn").write_bytes(torn)
+            os.ftruncate(self._file, whole)
 
     def _write_whole(self, line: bytes) -> None:
         """Write all of a line or nothing: a half one would join the next."""
@@ -77,7 +104,7 @@ class Journal:
 def replay(path: Path) -> Iterator[dict[str, Any]]:
     """Read all records, oldest first; an unfinished last line is passed over, a journal that is not there is empty.
 
-    Raises JournalError that names the line where one before the last is damaged.
+    Raises JournalError that names the line where one is damaged.
     """
     for _, record in _records(path):
         yield record
@@ -91,17 +118,16 @@ def sound_length(path: Path) -> int:
 def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     if not path.exists():
         return
-    end, damaged = 0, 0
+    end = 0
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
-            if damaged:
-                raise JournalError(
-                    f"{path}, line {damaged}: damaged, and others follow it; move the journal away and keep what `replay` reads"
-                )
+            if not line.endswith(b"\n"):
+                return  # a crash left it unfinished, and nobody was told that it was taken
             record = _read(line)
             if record is None:
-                damaged = number
-                continue
+                raise JournalError(
+                    f"{path}, line {number}: damaged; move the journal away and keep what `replay` reads"
+                )
             end += len(line)
             yield end, record
 
@@ -112,9 +138,9 @@ def _line(record: dict[str, Any]) -> bytes:
 
 
 def _read(line: bytes) -> dict[str, Any] | None:
-    """Give a line's record; None where it is unfinished or damaged."""
-    mark, _, body = line.rstrip(b"\n").partition(b" ")
-    if not line.endswith(b"\n") or mark != b"%08x" % zlib.crc32(body):
+    """Give a line's record; None where it is damaged."""
+    mark, _, body = line.removesuffix(b"\n").partition(b" ")
+    if mark != b"%08x" % zlib.crc32(body):
         return None
     record: dict[str, Any] = json.loads(body)
     return record

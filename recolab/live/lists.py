@@ -34,6 +34,10 @@ class Wish:
             raise ValueError(f"variety = {self.variety!r} must be from 0 to below 1")
         if self.by not in _CHOOSE:
             raise ValueError(f"by = {self.by!r} must be one of {', '.join(_CHOOSE)}")
+        for name in ("not_seen_days", "not_bought_days"):
+            days = getattr(self, name)
+            if days is not None and not days >= 0:
+                raise ValueError(f"{name} = {days!r} must be 0 or more")
         if self.most_per_category is not None and self.most_per_category < 1:
             raise ValueError(f"most_per_category = {self.most_per_category!r} must be 1 or more")
 
@@ -56,7 +60,7 @@ def choose(scores: Floats, vectors: Floats, groups: Ints, k: int, wish: Wish) ->
     while True:
         rows = largest(scores, pool)
         rows = rows[np.isfinite(scores[rows])]
-        of_rows = groups[rows] if wish.most_per_category is not None else None
+        of_rows = np.where(groups[rows] > 0, groups[rows], -rows)  # an unknown category is no category in common
         if wish.variety:
             varied, weight = _CHOOSE[wish.by], 1 - wish.variety
             places = varied(scores[rows], vectors[rows], k, weight, of_rows, wish.most_per_category)

@@ -15,7 +15,7 @@ from recolab.live.lists import Pick, Wish, choose
 from recolab.live.sessions import NOBODY, Session, Sessions, session_of
 from recolab.live.voices import Voice
 from recolab.rerank import Rules, Shelf
-from recolab.schema import KINDS, PURCHASE
+from recolab.schema import KINDS, PURCHASE, VIEW
 
 Floats = NDArray[np.float32]
 EXPLAINED = 20  # newest items of a session that may be named as a reason
@@ -72,6 +72,11 @@ class LiveRecommender:
         return len(self._sessions)
 
     @property
+    def as_of(self) -> datetime:
+        """When the past ended that the voices were fitted on."""
+        return datetime.fromtimestamp(self._sessions.as_of, UTC)
+
+    @property
     def item_type(self) -> type:
         """What the catalog's ids are: int, str or UUID."""
         return type(self._ids[-1])
@@ -124,7 +129,7 @@ class LiveRecommender:
         now, session = _seconds(None), NOBODY
         rows = [row for row in (self._row.get(item, PAD) for item in items) if row != PAD]
         for back, row in zip(range(len(rows), 0, -1), rows, strict=True):
-            session = session.plus(row, now - back, KINDS.index(PURCHASE))
+            session = session.plus(row, now - back, KINDS.index(VIEW))
         return self._list(session, k, rules, wish, now)
 
     def update_item(self, item: Hashable, *, price: float | None = None, stock: float | None = None) -> None:

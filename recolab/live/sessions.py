@@ -69,7 +69,7 @@ def session_of(past: Histories, b: int) -> Session:
 class Sessions:
     """The sessions of the shoppers who came last; whoever was away longest makes room, and is known by the packed past again.
 
-    past: what was known when the models were fitted    most: sessions in memory
+    past: what was known when the models were fitted    most: sessions in memory, and as many of those who only asked
     """
 
     def __init__(self, past: Histories, most: int) -> None:
@@ -79,11 +79,19 @@ class Sessions:
             raise ValueError(f"most = {most} sessions in memory: 1 or more are needed")
         self._past, self._most = past, most
         self._place = {user: b for b, user in enumerate(past.users)}
-        self._open: OrderedDict[Hashable, Session] = OrderedDict()
+        self._open: OrderedDict[Hashable, Session] = OrderedDict()  # with an event of the running day
+        self._asked: OrderedDict[Hashable, Session] = (
+            OrderedDict()
+        )  # of the past alone: who only asks pushes no event out
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        return len(self._open)
+        return len(self._open) + len(self._asked)
+
+    @property
+    def as_of(self) -> int:
+        """When the past ended, in seconds."""
+        return self._past.as_of
 
     @property
     def user_type(self) -> type:
@@ -100,20 +108,22 @@ class Sessions:
         with self._lock:
             before = self._opened(user)
             after = before.plus(row, at, kind)
-            self._open[user] = after
-            self._make_room()
+            self._asked.pop(user, None)
+            self._keep(self._open, user, after)
             return before, after
 
     def _opened(self, user: Hashable) -> Session:
-        session = self._open.get(user)
-        if session is None:
-            if user not in self._place:
-                return NOBODY  # strangers who only ask take no room
-            session = self._open[user] = session_of(self._past, self._place[user])
-            self._make_room()
-        self._open.move_to_end(user)
-        return session
+        for kept in (self._open, self._asked):
+            if user in kept:
+                kept.move_to_end(user)
+                return kept[user]
+        if user not in self._place:
+            return NOBODY  # strangers who only ask take no room
+        return self._keep(self._asked, user, session_of(self._past, self._place[user]))
 
-    def _make_room(self) -> None:
-        while len(self._open) > self._most:
-            self._open.popitem(last=False)
+    def _keep(self, kept: OrderedDict[Hashable, Session], user: Hashable, session: Session) -> Session:
+        kept[user] = session
+        kept.move_to_end(user)
+        if len(kept) > self._most:
+            kept.popitem(last=False)
+        return session

@@ -14,6 +14,7 @@ from recolab.histories.packed import SECONDS_PER_DAY
 from recolab.live.sessions import WEIGHTS, Session
 
 Floats = NDArray[np.float32]
+_SPECK = 1e-4  # of a vote
 _LEAST = 100  # a hundredth of the most is worth log 2: what is taken goes with the logarithm of how often it was
 
 
@@ -99,7 +100,9 @@ class Linked:
         self._vote(votes, row, WEIGHTS[kind] * np.exp2((at - now) / self.half_life))
         if len(after) == len(before):
             gone = (row, at, kind) if at < before.times[0] else (before.items[0], before.times[0], before.kinds[0])
-            self._vote(votes, gone[0], -WEIGHTS[gone[2]] * np.exp2((gone[1] - now) / self.half_life))
+            weight = WEIGHTS[gone[2]] * np.exp2((gone[1] - now) / self.half_life)
+            self._vote(votes, gone[0], -weight)
+            votes[votes < _SPECK * weight] = 0  # what rounding left would be loud where nothing else speaks
         after.memory[self.name] = _Votes(votes, now)
 
     def _vote(self, votes: Floats, row: int, weight: float) -> None:

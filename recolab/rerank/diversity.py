@@ -48,18 +48,21 @@ def dpp(
     relevance = _relevance(scores, weight)
     if weight == 1:
         return take_best(relevance, k, groups, most)
-    quality = np.exp(weight / (2 * (1 - weight)) * relevance)
-    left, factor = quality**2, np.zeros((k, len(scores)), np.float32)  # what each would add; rows of the factor
+    quality = np.exp(
+        weight / (2 * (1 - weight)) * (relevance.astype(np.float64) - 1)
+    )  # the best has 1: all q alike scaled
+    left, factor = quality**2, np.zeros((k, len(scores)))  # what each would add; rows of the factor
     done = 0
 
     def gains(chosen: int) -> Floats:
         nonlocal done
-        if left[chosen] > _NOTHING_NEW:
+        if left[chosen] > _NOTHING_NEW * quality[chosen] ** 2:
             row = quality * quality[chosen] * (vectors @ vectors[chosen]) - factor[:done, chosen] @ factor[:done]
             factor[done] = row / np.sqrt(left[chosen])
             np.maximum(left - factor[done] ** 2, 0, out=left)
             done += 1
-        return np.where(left > _NOTHING_NEW, left, _NOTHING_NEW * relevance)
+        adds = left > _NOTHING_NEW * quality**2
+        return np.where(adds, left, relevance - 2)  # below all that add something, in the order of the scores
 
     return _pick(k, left.copy(), gains, groups, most)
 

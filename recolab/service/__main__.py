@@ -26,7 +26,7 @@ def main() -> None:
     if not key:
         asked.error(f"set {KEY} in the environment: whoever writes events is asked for it")
     app = create_app(open_live(told.folder), told.folder / JOURNAL, key)
-    uvicorn.run(app, host=told.host, port=told.port, log_level="warning", access_log=False)
+    uvicorn.run(app, host=told.host, port=told.port, http="httptools", log_level="warning", access_log=False)
 
 
 if __name__ == "__main__":

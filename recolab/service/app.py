@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from collections.abc import Hashable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Response
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse
 from fastapi.security import APIKeyHeader
 from prometheus_client import generate_latest
@@ -21,7 +25,7 @@ from recolab.live import Journal, LiveRecommender, Pick, replay
 from recolab.service.bodies import Answer, Change, Event, Place, Question, Visit
 from recolab.service.limits import Gate
 
-_NUMBER = re.compile(r"-?[0-9]{1,18}")  # as whole numbers of logs are
+_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")  # as whole numbers of logs are
 PER_SECOND = 2000.0  # requests of one client
 
 
@@ -35,10 +39,15 @@ def create_app(live: LiveRecommender, journal_path: Path, api_key: str, per_seco
     if not api_key:
         raise ValueError("an empty API key would let everybody write")
     journal = Journal(journal_path)
-    recall(live, journal_path)
+    try:
+        recall(live, journal_path)
+    except BaseException:
+        journal.close()
+        raise
     gate = Gate(per_second, lambda: live.n_sessions)
     app = FastAPI(title="recolab", description="Live recommendation: an event goes in, the next list knows it.")
     app.state.journal = journal
+    app.exception_handler(RequestValidationError)(_refused)
     app.middleware("http")(gate)
     app.include_router(_writing(live, journal), dependencies=[Depends(_key_check(api_key))])
     app.include_router(_reading(live))
@@ -47,13 +56,15 @@ def create_app(live: LiveRecommender, journal_path: Path, api_key: str, per_seco
 
 
 def recall(live: LiveRecommender, journal_path: Path) -> int:
-    """Tell a live recommender again what its journal holds  ->  how many records."""
+    """Tell a live recommender again what its journal holds, but for events that its models have learned from  ->  how many records."""
     count = 0
     for count, record in enumerate(replay(journal_path), start=1):  # noqa: B007  counted for the caller
+        item = of_type(record["item"], live.item_type)
         if "user" in record:
-            user, item = of_type(record["user"], live.user_type), of_type(record["item"], live.item_type)
-            live.observe(user, item, record["kind"], datetime.fromisoformat(record["at"]))
-        elif live.knows(item := of_type(record["item"], live.item_type)):  # a newer catalog may have dropped it
+            at = datetime.fromisoformat(record["at"])
+            if at >= live.as_of:
+                live.observe(of_type(record["user"], live.user_type), item, record["kind"], at)
+        elif live.knows(item):  # a newer catalog may have dropped it
             live.update_item(item, price=record["price"], stock=record["stock"])
     return count
 
@@ -74,18 +85,19 @@ def _writing(live: LiveRecommender, journal: Journal) -> APIRouter:
         """Take an event: it is on the disk, and the next list knows it; `known` says whether the catalog has the item."""
         at = event.timestamp or datetime.now(UTC)
         record = {"user": event.user_id, "item": event.item_id, "kind": event.kind, "at": at.isoformat()}
-        await run_in_threadpool(journal.append, record)
         user, item = of_type(event.user_id, live.user_type), of_type(event.item_id, live.item_type)
-        return {"known": live.observe(user, item, event.kind, at)}
+        known = await run_in_threadpool(journal.append, record, partial(live.observe, user, item, event.kind, at))
+        return {"known": known}
 
-    @router.put("/items/{item_id}")
+    @router.put("/items/{item_id:path}")
     async def items(item_id: str, change: Change) -> dict[str, bool]:
         """Change price or stock: the next list knows it."""
-        item = from_text(item_id, live.item_type)
+        item = of_type(item_id, live.item_type)
         if not live.knows(item):
             raise HTTPException(404, f"no item {item_id!r} in the catalog")
-        await run_in_threadpool(journal.append, {"item": _plain(item), "price": change.price, "stock": change.stock})
-        live.update_item(item, price=change.price, stock=change.stock)
+        record = {"item": _plain(item), "price": change.price, "stock": change.stock}
+        then = partial(live.update_item, item, price=change.price, stock=change.stock)
+        await run_in_threadpool(journal.append, record, then)
         return {"changed": True}
 
     return router
@@ -97,9 +109,9 @@ def _reading(live: LiveRecommender) -> APIRouter:
     @router.get("/recommendations")
     async def recommendations(asked: Annotated[Question, Query()]) -> Answer:
         """List the best items for a shopper, best first; for one who is not known, what everybody buys."""
-        excluded = [from_text(str(item), live.item_type) for item in asked.exclude]
+        excluded = [of_type(item, live.item_type) for item in asked.exclude]
         rules = replace(asked.rules(), exclude=excluded)
-        return _answer(live.recommend(from_text(asked.user_id, live.user_type), asked.k, rules, asked.wish()))
+        return _answer(live.recommend(of_type(asked.user_id, live.user_type), asked.k, rules, asked.wish()))
 
     @router.post("/recommendations")
     async def recommendations_for(visit: Visit) -> Answer:
@@ -128,18 +140,24 @@ def _watching(live: LiveRecommender, gate: Gate) -> APIRouter:
 
 
 def of_type(value: int | str, kind: type) -> Hashable:
-    """Read an id of a body as the catalog or the log holds it: JSON has no UUIDs; 7 and "7" stay two shoppers."""
-    if kind is not UUID or not isinstance(value, str):
-        return value
-    try:
-        return UUID(value)
-    except ValueError:
-        return value
+    """Read an id as the catalog or the log holds it: a path has no numbers, JSON has no UUIDs, and a shopper has one name."""
+    if kind is str:
+        return str(value)
+    if kind is int and isinstance(value, str) and _NUMBER.fullmatch(value):
+        return int(value)
+    if kind is UUID and isinstance(value, str):
+        with suppress(ValueError):
+            return UUID(value)
+    return value
 
 
-def from_text(text: str, kind: type) -> Hashable:
-    """Read an id of a path or a query, where a number is text too."""
-    return int(text) if kind is int and _NUMBER.fullmatch(text) else of_type(text, kind)
+async def _refused(_: Request, error: Exception) -> Response:
+    """Say which field does not fit and why, without repeating what was sent: not all of it can be."""
+    assert isinstance(error, RequestValidationError)
+    faults = [
+        {"loc": [str(part) for part in one["loc"]], "msg": one["msg"], "type": one["type"]} for one in error.errors()
+    ]
+    return Response(json.dumps({"detail": faults}), 422, media_type="application/json")
 
 
 def _plain(item: Any) -> Any:

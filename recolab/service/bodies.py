@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt, StrictStr, field_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictInt,
+    StrictStr,
+    field_validator,
+    model_validator,
+)
 
 from recolab.live import Wish
 from recolab.rerank import Rules
-from recolab.schema import PURCHASE
+from recolab.schema import PURCHASE, TIME
 
 MOST_ITEMS = 100  # of one list, and of one stranger's session
 AHEAD = timedelta(hours=1)  # that a shop's clock may go before ours
-Id = StrictInt | Annotated[StrictStr, Field(min_length=1, max_length=200)]
+
+
+def _writable(text: str) -> str:
+    """Refuse halves of characters, which no file holds: JSON may spell them."""
+    if not text.isprintable() and any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise ValueError("holds half of a character")
+    return text
+
+
+Text = Annotated[StrictStr, Field(min_length=1, max_length=200), AfterValidator(_writable)]
+Id = StrictInt | Text
 Kind = Literal["view", "cart", "purchase", "review"]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -32,7 +53,7 @@ class Event(_Body):
     kind: Kind = PURCHASE  # type: ignore[assignment]  # the schema's word, one of the four
     timestamp: AwareDatetime | None = None
 
-    @field_validator("timestamp")
+    @field_validator(TIME)
     @classmethod
     def is_not_ahead(cls, at: datetime | None) -> datetime | None:
         """Refuse what has not happened yet: a session's lists are never older than its newest event."""
@@ -47,13 +68,20 @@ class Change(_Body):
     price: Amount | None = None
     stock: Amount | None = None
 
+    @model_validator(mode="after")
+    def says_something(self) -> Self:
+        """Refuse a change of nothing."""
+        if self.price is None and self.stock is None:
+            raise ValueError("neither price nor stock is told")
+        return self
+
 
 class Terms(_Body):
     """How long a list shall be, and what may stand on it (`recolab.rerank.Rules`, `recolab.live.Wish`)."""
 
     k: Annotated[int, Field(ge=1, le=MOST_ITEMS)] = 10
-    min_price: float | None = None
-    max_price: float | None = None
+    min_price: Finite | None = None
+    max_price: Finite | None = None
     categories: list[str] | None = None
     not_categories: list[str] = []
     exclude: list[Id] = []
@@ -74,7 +102,7 @@ class Terms(_Body):
 class Question(Terms):
     """Whose list it is, and its terms."""
 
-    user_id: Annotated[str, Field(min_length=1, max_length=200)]
+    user_id: Text
 
 
 class Visit(Terms):

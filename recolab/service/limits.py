@@ -48,12 +48,16 @@ class Gate:
     async def __call__(self, request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
         """Answer, or refuse: 429 too often, 411 a body of unknown length, 413 a body too large."""
         started = time.perf_counter()
-        response = self._refusal(request, started) or await call_next(request)
-        route = request.scope.get("route")
-        path = getattr(route, "path", "other")  # never what was asked: strangers' paths would fill the memory
-        self.requests.labels(path, response.status_code).inc()
-        self.seconds.labels(path).observe(time.perf_counter() - started)
-        return response
+        status = 500  # unless an answer comes
+        try:
+            response = self._refusal(request, started) or await call_next(request)
+            status = response.status_code
+            return response
+        finally:
+            route = request.scope.get("route")
+            path = getattr(route, "path", "other")  # never what was asked: strangers' paths would fill the memory
+            self.requests.labels(path, status).inc()
+            self.seconds.labels(path).observe(time.perf_counter() - started)
 
     def _refusal(self, request: Request, now: float) -> Response | None:
         if not self.rate.admits(request.client.host if request.client else "", now):
@@ -63,6 +67,6 @@ class Gate:
         size = request.headers.get("content-length", "")
         if not size.isdecimal():
             return JSONResponse({"detail": "a body wants its Content-Length"}, 411)
-        if int(size) > BODY_BYTES:
+        if len(size) > 15 or int(size) > BODY_BYTES:
             return JSONResponse({"detail": f"a body of {size} bytes: at most {BODY_BYTES:,}"}, 413)
         return None
