@@ -65,6 +65,10 @@ SEEDS = pl.DataFrame(
 )
 PAPERS = pl.DataFrame({"model": ["S3-Rec", "SASRec"], "ndcg@10": [0.5, 0.2]})
 DEAR = pl.DataFrame({"system": ["recolab Transformer", "RecTools 0.19"], "s": [4.6, 1890.0], "GB": [0.98, 2.1]})
+TAKEN = {"list": [1.0] * 98 + [3.0] * 2}  # milliseconds
+WIDE = pl.DataFrame(
+    {"by": ["mmr", "mmr", "dpp"], "variety": [0.0, 0.4, 0.0], "distance": [0.5, 0.6, 0.5], "ndcg@10": [0.2, 0.19, 0.2]}
+)
 FIGURES = {
     "leaderboard": lambda **k: plots.leaderboard(BOARD, **k),
     "lift": lambda **k: plots.lift(LIFT, **k),
@@ -82,8 +86,26 @@ FIGURES = {
     "by_the_clock": lambda **k: plots.by_the_clock(CLOCK, {"a paper": 0.06}, **k),
     "ladder": lambda **k: plots.ladder(SEEDS, PAPERS, **k),
     "prices": lambda **k: plots.prices(DEAR, ["s", "GB"], **k),
+    "latencies": lambda **k: plots.latencies(TAKEN, target=2.0, **k),
+    "trade_off": lambda **k: plots.trade_off(WIDE, "distance", "ndcg@10", "variety", "by", **k),
     "weights": lambda **k: plots.weights(pl.DataFrame({"name": ["a", "b"], "weight": [1.0, -0.5]}), **k),
 }
+
+
+def test_a_latency_figure_names_the_median_and_the_slowest_of_a_hundred_and_where_they_should_be():
+    ax = plots.latencies(TAKEN, target=2.0)
+    [words] = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert words == "list: half within 1.00, 99 % within 3.00 ms"
+    assert [line.get_xdata()[0] for line in ax.lines] == [3.0, 2.0]
+    assert sum(bar.get_height() for bar in ax.patches) == 100
+    assert texts(ax) == ["target"]
+
+
+def test_a_trade_off_has_a_line_for_each_way_and_its_setting_beside_each_dot():
+    ax = plots.trade_off(WIDE, "distance", "ndcg@10", "variety", "by")
+    assert [line.get_label() for line in ax.lines] == ["mmr", "dpp"]
+    assert texts(ax) == ["0", "0.4", "0"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("distance", "ndcg@10")
 
 
 def texts(ax):
