@@ -37,13 +37,13 @@ def write_atomically(path: Path | str) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        _flush(temporary)
+        flush(temporary)
         temporary.chmod(path.stat().st_mode if path.exists() else 0o644)  # mkstemp made it private
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     with suppress(OSError):  # the rename itself reaches the disk where folders can be flushed
-        _flush(path.parent)
+        flush(path.parent)
 
 
 def project_root() -> Path:
@@ -214,7 +214,8 @@ def open_lab(seed: int, run: str = DEFAULT_RUN) -> Lab:
     return lab
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Wait until a file, or a folder's list of files, is on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
+from recolab.lab import flush
+
 
 class JournalError(ValueError):
     """A journal that holds something else than what was written to it."""
@@ -33,7 +35,7 @@ class Journal:
         try:
             _lock(self._file)
             self._put_aside(sound_length(path))
-            _flush_folder(path.parent)
+            flush(path.parent)
         except BaseException:
             os.close(self._file)
             raise
@@ -151,11 +153,3 @@ def _lock(file: int) -> None:
     import fcntl  # noqa: PLC0415  not on Windows, which the rest of the package runs on
 
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _flush_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
