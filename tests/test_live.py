@@ -10,7 +10,7 @@ import pytest
 
 from recolab.evaluation import make_task
 from recolab.export import CompiledEncoder, export_encoder
-from recolab.histories import PAD, build_catalog, pack
+from recolab.histories import PAD
 from recolab.live import (
     Encoded,
     Favour,
@@ -32,9 +32,9 @@ from recolab.models.neighbours import Transitions
 from recolab.models.popularity import PersonalFrequency
 from recolab.models.transformer import Transformer, TransformerConfig
 from recolab.rerank import Rules
-from recolab.schema import CATEGORY, ITEM, PRICE, PURCHASE, STOCK, VIEW
+from recolab.schema import PURCHASE, VIEW
 from recolab.training import TrainConfig
-from tests.worlds import START, carousel, log
+from tests.worlds import START, log, priced_ring
 
 N_ITEMS = 12
 NOW = START + timedelta(days=30)
@@ -43,15 +43,7 @@ NOW = START + timedelta(days=30)
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
     """Twelve goods on a ring, of two categories, at rising prices; three models that have learned the ring."""
-    _, _, events = carousel(n_users=40, n_items=N_ITEMS, length=15)
-    items = events.select(ITEM).unique().sort(ITEM)
-    items = items.with_columns(
-        (items[ITEM] % 2).cast(str).alias(CATEGORY),
-        (10.0 + items[ITEM]).alias(PRICE),
-        (items[ITEM] * 0 + 5).alias(STOCK),
-    )
-    catalog = build_catalog(events, items)
-    past = pack(events, catalog, as_of=NOW)
+    catalog, past = priced_ring(N_ITEMS, NOW)
     model = Transformer(TransformerConfig(dim=16, max_len=10, negatives=0), TrainConfig(25, progress=False))
     models = [model, Transitions(half_life_days=4, reach=2), PersonalFrequency(half_life_days=5, half_life_visits=3)]
     for one in models:

@@ -17,17 +17,15 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from recolab.histories import build_catalog, pack
 from recolab.live import Favour, Journal, Linked, LiveRecommender, keep_weights, open_live, replay, ship
 from recolab.models.neighbours import Transitions
 from recolab.models.popularity import PersonalFrequency
 from recolab.models.transformer import Transformer, TransformerConfig
-from recolab.schema import CATEGORY, ITEM, PRICE, STOCK
 from recolab.service import create_app, recall
 from recolab.service.app import of_type
 from recolab.service.limits import BODY_BYTES, CLIENTS, Rate
 from recolab.training import TrainConfig
-from tests.worlds import START, carousel
+from tests.worlds import START, priced_ring
 
 N_ITEMS = 12
 KEY = {"X-API-Key": "secret"}
@@ -35,15 +33,7 @@ KEY = {"X-API-Key": "secret"}
 
 def world():
     """Twelve goods on a ring, of two categories; transitions that have learned it."""
-    _, _, events = carousel(n_users=40, n_items=N_ITEMS, length=15)
-    items = events.select(ITEM).unique().sort(ITEM)
-    items = items.with_columns(
-        (items[ITEM] % 2).cast(str).alias(CATEGORY),
-        (10.0 + items[ITEM]).alias(PRICE),
-        (items[ITEM] * 0 + 5).alias(STOCK),
-    )
-    catalog = build_catalog(events, items)
-    past = pack(events, catalog, as_of=START + timedelta(days=30))
+    catalog, past = priced_ring(N_ITEMS, START + timedelta(days=30))
     return catalog, past, Transitions(half_life_days=0.5, reach=1).fit(past, catalog)
 
 
