@@ -12,6 +12,7 @@ from recolab.evaluation import make_task
 from recolab.export import CompiledEncoder, export_encoder
 from recolab.histories import PAD
 from recolab.live import (
+    Card,
     Encoded,
     Favour,
     Habit,
@@ -336,3 +337,11 @@ def test_the_pad_row_is_never_shown(live):
     assert None not in listed(live.recommend(1, N_ITEMS + 5))
     assert not live.observe(1, None)
     assert live.catalog.ids([PAD]) == [None]
+
+
+def test_a_card_shows_what_the_shelf_knows_now(live):
+    assert live.card(3) == Card(item=3, title="3", category="1", price=13.0, stock=5.0)
+    live.update_item(3, price=7.5, stock=0)
+    assert (live.card(3).price, live.card(3).stock) == (7.5, 0)
+    with pytest.raises(KeyError, match="99 is not in the catalog"):
+        live.card(99)

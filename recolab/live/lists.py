@@ -51,6 +51,17 @@ class Pick:
     shares: dict[str, float]
 
 
+@dataclass(frozen=True)
+class Card:
+    """What a shopper is shown of an item: its title (its id where it has none), and what the shelf knows; None where it does not."""
+
+    item: Any
+    title: str
+    category: str | None
+    price: float | None
+    stock: float | None
+
+
 def choose(scores: Floats, vectors: Floats, groups: Ints, k: int, wish: Wish) -> Ints:
     """Take k of N items; where categories are capped, look further down until the list is full or all was asked.
 

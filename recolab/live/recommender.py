@@ -8,14 +8,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from recolab.histories import PAD, Catalog, Histories
-from recolab.live.lists import Pick, Wish, choose
+from recolab.live.lists import Card, Pick, Wish, choose
 from recolab.live.sessions import NOBODY, Session, Sessions, session_of
 from recolab.live.voices import Voice
 from recolab.rerank import Rules, Shelf
-from recolab.schema import KINDS, PURCHASE, VIEW
+from recolab.schema import CATEGORY, KINDS, PURCHASE, VIEW
 
 Floats = NDArray[np.float32]
 EXPLAINED = 20  # newest items of a session that may be named as a reason
@@ -56,6 +57,7 @@ class LiveRecommender:
         )
         self.shelf, self.name = Shelf(catalog), name
         self._ids = catalog.ids(range(len(catalog)))
+        self._categories = catalog.column(CATEGORY).cast(pl.String).to_list()
         self._row = {item: row for row, item in enumerate(self._ids) if row != PAD}
         self._sessions = Sessions(past, max_sessions)
         self._allowed: dict[Any, NDArray[np.bool_]] = {}
@@ -137,18 +139,23 @@ class LiveRecommender:
 
         Raises KeyError for an unknown item, ValueError for a price or a stock that is no number from 0 up.
         """
-        if item not in self._row:
-            raise KeyError(f"{item!r} is not in the catalog of {len(self._row):,} items")
+        row = self._known(item)
         for name, value in (("price", price), ("stock", stock)):
             if value is not None and not 0 <= value < np.inf:
                 raise ValueError(f"{name} = {value!r} of {item!r} must be a number from 0 up")
-        row = self._row[item]
         with self._shelf_lock:
             if price is not None:
                 self.shelf.prices[row] = price
             if stock is not None:
                 self.shelf.stock[row] = stock
             self._allowed = {}
+
+    def card(self, item: Hashable) -> Card:
+        """Say what there is to show of an item, as of now; raises KeyError for an unknown one."""
+        row = self._known(item)
+        [title], category = self.catalog.titles([row]), self._categories[row]
+        price, stock = (None if np.isnan(x[row]) else float(x[row]) for x in (self.shelf.prices, self.shelf.stock))
+        return Card(item, title, category, price, stock)
 
     def score(self, histories: Histories) -> Floats:
         """Score packed histories as any other model does, so that it can be judged beside them: B histories -> (B, N)."""
@@ -163,15 +170,18 @@ class LiveRecommender:
         The reason is true by construction: each of the newest items is taken out in turn, and the score is asked again.
         Raises KeyError for an item that the catalog does not know.
         """
-        if item not in self._row:
-            raise KeyError(f"{item!r} is not in the catalog of {len(self._row):,} items")
-        session, row = self._sessions.of(user), self._row[item]
+        row, session = self._known(item), self._sessions.of(user)
         now = _not_before(session, _seconds(at))
         whole, lost = self._scores(session, now)[row], dict[int, float]()
         for named in dict.fromkeys(session.items[::-1][:EXPLAINED].tolist()):
             lost[named] = float(whole - self._scores(session.without(named), now)[row])
         best = max(lost, key=lambda named: lost[named], default=PAD)
         return self._ids[best] if best != PAD and lost[best] > 0 else None
+
+    def _known(self, item: Hashable) -> int:
+        if item not in self._row:
+            raise KeyError(f"{item!r} is not in the catalog of {len(self._row):,} items")
+        return self._row[item]
 
     def _list(self, session: Session, k: int, rules: Rules | None, wish: Wish | None, now: int) -> list[Pick]:
         if not 1 <= k <= ASK_AT_MOST:
