@@ -14,7 +14,8 @@ from recolab.training import TrainConfig
 
 DROPOUTS = ((0.5, 0.3), (0.3, 0.2), (0.15, 0.1))  # of the encoder, and of what it reads; the likeliest first
 NARROW, WIDE = 64, 128  # widths
-LEAST, ENOUGH, LONG = 3, 8, 12  # epochs: of any run, for a wide table to be worth its price, of the longest run
+LEAST, WORTH, LONG = 3, 4, 12  # epochs: of any run, for a wide table to be worth its price, of the longest run
+ENOUGH = 8  # epochs of a narrow table that the whole catalog must allow, or it is sampled
 PATIENCE = 3  # epochs without a better score, after which a run has begun to learn by heart
 SAMPLED = 2048  # items drawn for a batch where the whole catalog is too much to ask
 PROBED = 10  # one history in so many is enough to tell how long an epoch takes
@@ -51,7 +52,7 @@ def _affordable(epoch_seconds: float, seconds: float) -> tuple[int, int]:
     """Choose width and epochs of one run, where an epoch of a narrow table takes so long  ->  dim, epochs."""
     narrow = int(seconds / epoch_seconds)
     wide = narrow * NARROW // WIDE
-    dim, epochs = (WIDE, wide) if wide >= ENOUGH else (NARROW, narrow)
+    dim, epochs = (WIDE, wide) if wide >= WORTH else (NARROW, narrow)
     return dim, min(max(epochs, LEAST), LONG)
 
 

@@ -52,7 +52,8 @@ def runs(monkeypatch):
         (72, 3, 128, 12),
         (71, 2, 128, 12),  # 24 epochs' time each: a third would end a little late
         (40, 2, 128, 10),
-        (31, 2, 64, 12),  # seven wide epochs learn less than twelve narrow ones
+        (17, 2, 128, 4),
+        (15, 2, 64, 7),  # three wide epochs are too few
         (10, 2, 64, 5),
         (1, 1, 64, 3),
         (-60, 1, 64, 3),  # others took more than their share: one run there is all the same
