@@ -27,7 +27,9 @@ from recolab.live import (
     sessions,
     ship,
 )
+from recolab.live.opinions import OfSome
 from recolab.live.sessions import session_of
+from recolab.live.tables import FloatTable
 from recolab.live.weighing import Lists
 from recolab.models.neighbours import Transitions
 from recolab.models.popularity import PersonalFrequency
@@ -58,9 +60,9 @@ def voices_of(shop):
     catalog, past, (model, transitions, habit), encoder = shop
     popularity = np.bincount(past.items, minlength=len(catalog)).astype(np.float32)
     return [
-        Encoded(encoder, model.module.table.weight.detach().numpy(), model.config.max_len),
+        Encoded(encoder, FloatTable(model.module.table.weight.detach().numpy()), model.config.max_len),
         Linked(transitions.links, transitions.half_life_days, "Transitions"),
-        Habit(len(catalog), habit.half_life_days, habit.half_life_visits),
+        Habit(habit.half_life_days, habit.half_life_visits),
         Favour(popularity),
     ]
 
@@ -69,6 +71,12 @@ def voices_of(shop):
 def live(shop):
     catalog, past, (model, *_), _ = shop
     return LiveRecommender(catalog, past, voices_of(shop), [1.0, 5.0, 0.0, 0.1], model.item_vectors())
+
+
+def whole(opinion):
+    scores = np.zeros(N_ITEMS + 1, np.float32)
+    opinion.add_to(scores, 1)
+    return scores
 
 
 def listed(picks):
@@ -81,7 +89,7 @@ def test_every_voice_says_of_a_session_what_its_model_says_of_the_packed_history
     for user in past.users[:10]:
         one = past.take(slice(user, user + 1))
         for voice, model in zip(voices_of(shop), models, strict=False):
-            said, known = voice.scores(everybody.of(user), past.as_of), model.score(one)[0]
+            said, known = whole(voice.opinion(everybody.of(user), past.as_of)), model.score(one)[0]
             if not isinstance(voice, Encoded):
                 known[1:] = np.log(
                     1 + 100 * known[1:] / known[1:].max()
@@ -128,7 +136,7 @@ def test_a_session_that_grew_is_one_that_was_read_at_once(happened, shop, monkey
     monkeypatch.setattr(sessions, "KEPT", 20)
     past, (_, linked, *_) = shop[1], voices_of(shop)
     grown = Sessions(past, most=5)
-    linked.scores(grown.of(1), past.as_of)
+    linked.opinion(grown.of(1), past.as_of)
     for item, day in happened:
         at = past.as_of + round(86_400 * day)
         before, after = grown.add(1, item + 1, at, 2)
@@ -137,7 +145,7 @@ def test_a_session_that_grew_is_one_that_was_read_at_once(happened, shop, monkey
     anew = Session(after.items, after.times, after.kinds)
     assert (np.diff(after.times) >= 0).all()
     assert len(after) <= 20
-    np.testing.assert_allclose(linked.scores(after, at), linked.scores(anew, at), atol=1e-5)
+    np.testing.assert_allclose(whole(linked.opinion(after, at)), whole(linked.opinion(anew, at)), atol=1e-5)
 
 
 def test_what_is_sold_out_leaves_the_very_next_list_and_comes_back(live):
@@ -272,7 +280,7 @@ def test_a_price_or_a_stock_that_is_none_changes_nothing(live):
 def test_what_was_shipped_says_the_same_and_nothing_opens_half_written(shop, live, tmp_path):
     catalog, past, models, _ = shop
     ship(tmp_path, catalog, past, *models)
-    keep_weights(tmp_path, live.weights)
+    keep_weights(tmp_path, live.choir.weights)
     opened = open_live(tmp_path)
     for user in (1, 2, "stranger"):
         assert opened.recommend(user, 6, at=NOW) == live.recommend(user, 6, at=NOW)
@@ -318,10 +326,11 @@ def test_a_sum_is_never_worse_than_its_best_voice_and_noise_is_not_heard(shop):
         def __init__(self, level):
             self.level = level
 
-        def scores(self, session, now):
+        def opinion(self, session, now):
             known = np.zeros(N_ITEMS + 1, np.float32)
             known[1 + (int(place_of(session)) * 7) % N_ITEMS] = self.level
-            return known + rng.normal(size=N_ITEMS + 1).astype(np.float32)
+            noise = rng.normal(size=N_ITEMS + 1).astype(np.float32)
+            return OfSome(np.arange(N_ITEMS + 1), known + noise)
 
     sessions_of = {tuple(session_of(past, b).items): user for b, user in enumerate(past.users)}
 

@@ -141,7 +141,7 @@ def test_what_the_journal_holds_is_recalled(client, live, tmp_path):
     client.put("/items/6", json={"stock": 0}, headers=KEY)
     client.app.state.journal.close()
     catalog, past, _ = world()
-    again = LiveRecommender(catalog, past, live.voices, live.weights, live.vectors)
+    again = LiveRecommender(catalog, past, live.choir.voices, live.choir.weights, live.vectors)
     with TestClient(create_app(again, tmp_path / "events.log", "secret")) as opened:
         asked = {"user_id": "new", "k": N_ITEMS}
         found = items_of(opened.get("/recommendations", params=asked))
@@ -229,7 +229,7 @@ def shipped(tmp_path_factory):
     model = Transformer(TransformerConfig(dim=8, max_len=10, negatives=0), TrainConfig(1, progress=False))
     ship(folder, catalog, past, model.fit(past, catalog), transitions, PersonalFrequency().fit(past, catalog))
     keep_weights(folder, [0, 1, 0, 0.01])
-    assert open_live(folder).weights == [0, 1, 0, 0.01]
+    assert open_live(folder).choir.weights == [0, 1, 0, 0.01]
     return folder
 
 

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from recolab.live.opinions import Floats, Ints, largest
 from recolab.rerank import dpp, mmr, take_best
 
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int64]
 POOL = 100  # best items among which variety is looked for
 _CHOOSE = {"mmr": mmr, "dpp": dpp}
 
@@ -62,29 +60,23 @@ class Card:
     stock: float | None
 
 
-def choose(scores: Floats, vectors: Floats, groups: Ints, k: int, wish: Wish) -> Ints:
-    """Take k of N items; where categories are capped, look further down until the list is full or all was asked.
+def choose(scores: Floats, rows: Ints, vectors: Floats, groups: Ints, k: int, wish: Wish) -> Ints:
+    """Take k of C candidates; where categories are capped, look further down until the list is full or all was asked.
 
-    scores: (N,), -inf for what may not be shown    vectors: (N, D) of length 1    groups: (N,) categories  ->  rows, in order
+    scores: (C,), -inf for what may not be shown    rows: (C,) of the catalog    vectors: (N, D) of length 1    groups: (N,)
+    categories  ->  places among the candidates, in order
     """
-    pool = min(max(POOL, 2 * k), len(scores) - 1)
+    pool = max(POOL, 2 * k)
     while True:
-        rows = largest(scores, pool)
-        rows = rows[np.isfinite(scores[rows])]
-        of_rows = np.where(groups[rows] > 0, groups[rows], -rows)  # an unknown category is no category in common
+        best = largest(scores, pool)
+        shown = rows[best]
+        of_shown = np.where(groups[shown] > 0, groups[shown], -shown)  # an unknown category is no category in common
         if wish.variety:
             varied, weight = _CHOOSE[wish.by], 1 - wish.variety
-            places = varied(scores[rows], vectors[rows], k, weight, of_rows, wish.most_per_category)
+            places = varied(scores[best], vectors[shown], k, weight, of_shown, wish.most_per_category)
         else:
-            places = take_best(scores[rows], k, of_rows, wish.most_per_category)
-        if len(places) == k or pool >= len(scores) - 1 or len(rows) < pool:
-            taken: Ints = rows[places]
+            places = take_best(scores[best], k, of_shown, wish.most_per_category)
+        if len(places) == k or len(best) < pool:
+            taken: Ints = best[places]
             return taken
-        pool = min(4 * pool, len(scores) - 1)
-
-
-def largest(scores: Floats, n: int) -> NDArray[np.int64]:
-    """Find the n largest, best first, ties by row: (N,) -> (n,)."""
-    rows = np.sort(np.argpartition(scores, len(scores) - n)[len(scores) - n :])
-    found: NDArray[np.int64] = rows[np.argsort(-scores[rows], kind="stable")]
-    return found
+        pool = 4 * pool

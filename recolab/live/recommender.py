@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,13 +13,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recolab.histories import PAD, Catalog, Histories
+from recolab.live.choir import Choir, Heard
 from recolab.live.lists import Card, Pick, Wish, choose
+from recolab.live.opinions import Floats, Ints
 from recolab.live.sessions import NOBODY, Session, Sessions, session_of
 from recolab.live.voices import Voice
 from recolab.rerank import Rules, Shelf
 from recolab.schema import CATEGORY, KINDS, PURCHASE, VIEW
 
-Floats = NDArray[np.float32]
 EXPLAINED = 20  # newest items of a session that may be named as a reason
 ASK_AT_MOST = 1000  # items of a list
 
@@ -38,29 +40,24 @@ class LiveRecommender:
         weights: Sequence[float],
         vectors: Floats,
         *,
+        candidates: int | None = None,
         max_sessions: int = 2000,
         name: str = "Live",
     ) -> None:
         """past: what was known before the first live event    weights: of the voices    vectors: (N, D) of length 1, for variety.
 
+        candidates: items that each voice names, of which lists are made; None = all items, which is exact
+
         Raises ValueError where voices and weights do not match, two voices have one name, the past has no clock, or no session may be kept.
         """
-        if len(voices) != len(weights) or len({voice.name for voice in voices}) < len(voices):
-            raise ValueError(
-                f"{len(weights)} weights for the voices {[v.name for v in voices]}: one each, by its own name"
-            )
-        self.catalog, self.voices, self.weights, self.vectors = (
-            catalog,
-            list(voices),
-            list(map(float, weights)),
-            vectors,
-        )
+        self.catalog, self.choir, self.vectors = catalog, Choir(voices, weights), vectors
         self.shelf, self.name = Shelf(catalog), name
         self._ids = catalog.ids(range(len(catalog)))
         self._categories = catalog.column(CATEGORY).cast(pl.String).to_list()
         self._row = {item: row for row, item in enumerate(self._ids) if row != PAD}
         self._sessions = Sessions(past, max_sessions)
-        self._allowed: dict[Any, NDArray[np.bool_]] = {}
+        self._everything, self.candidates = np.arange(len(catalog)), candidates
+        self._allowed: dict[Any, tuple[Rules, NDArray[np.bool_]]] = {}
         self._shelf_lock = threading.Lock()
 
     @property
@@ -105,8 +102,7 @@ class LiveRecommender:
             return False
         moment, code = _seconds(at), KINDS.index(kind)
         before, after = self._sessions.add(user, row, moment, code)
-        for voice in self.voices:
-            voice.follow(before, after, row, moment, code)
+        self.choir.follow(before, after, row, moment, code)
         return True
 
     def recommend(
@@ -148,7 +144,8 @@ class LiveRecommender:
                 self.shelf.prices[row] = price
             if stock is not None:
                 self.shelf.stock[row] = stock
-            self._allowed = {}
+            for rules, allowed in self._allowed.values():
+                allowed[row] = self.shelf.allowed(rules, np.array([row]))[0]
 
     def card(self, item: Hashable) -> Card:
         """Say what there is to show of an item, as of now; raises KeyError for an unknown one."""
@@ -160,7 +157,7 @@ class LiveRecommender:
     def score(self, histories: Histories) -> Floats:
         """Score packed histories as any other model does, so that it can be judged beside them: B histories -> (B, N)."""
         some = (session_of(histories, b) for b in range(len(histories)))
-        scores = np.stack([self._scores(session, histories.as_of) for session in some])
+        scores = np.stack([self.choir.hear(session, histories.as_of).of_all(len(self.catalog)) for session in some])
         scores[:, PAD] = -np.inf
         return scores
 
@@ -172,9 +169,11 @@ class LiveRecommender:
         """
         row, session = self._known(item), self._sessions.of(user)
         now = _not_before(session, _seconds(at))
-        whole, lost = self._scores(session, now)[row], dict[int, float]()
+        asked, lost = np.array([row]), dict[int, float]()
+        [whole] = self.choir.hear(session, now).of(asked)
         for named in dict.fromkeys(session.items[::-1][:EXPLAINED].tolist()):
-            lost[named] = float(whole - self._scores(session.without(named), now)[row])
+            [left] = self.choir.hear(session.without(named), now).of(asked)
+            lost[named] = float(whole - left)
         best = max(lost, key=lambda named: lost[named], default=PAD)
         return self._ids[best] if best != PAD and lost[best] > 0 else None
 
@@ -187,44 +186,41 @@ class LiveRecommender:
         if not 1 <= k <= ASK_AT_MOST:
             raise ValueError(f"k = {k!r} must be from 1 to {ASK_AT_MOST:,}")
         wish, now = wish or Wish(), _not_before(session, now)
-        said = [voice.scores(session, now) for voice in self.voices]
-        scores = self._weighed(said)
-        scores[~self._may_show(rules)] = -np.inf
-        scores[self._unwanted(session, rules, wish, now)] = -np.inf
-        chosen = choose(scores, self.vectors, self.shelf.groups, k, wish)
-        shares = [weight * voice[chosen] for weight, voice in zip(self.weights, said, strict=True)]
-        names = [voice.name for voice in self.voices]
+        heard, unwanted = self.choir.hear(session, now), self._unwanted(session, rules, wish, now)
+        for candidates in dict.fromkeys([self.candidates, None]):  # where rules leave too few of them, all are asked
+            rows, scores = self._asked(heard, candidates)
+            scores[~self._may_show(rules, rows)] = -np.inf
+            scores[_places(rows, unwanted)] = -np.inf
+            chosen = choose(scores, rows, self.vectors, self.shelf.groups, k, wish)
+            if len(chosen) == k:
+                break
+        shares = heard.shares(rows[chosen])
         return [
-            Pick(self._ids[row], float(scores[row]), dict(zip(names, map(float, parts), strict=True)))
-            for row, *parts in zip(chosen, *shares, strict=True)
+            Pick(self._ids[row], float(scores[at]), part)
+            for at, row, part in zip(chosen, rows[chosen], shares, strict=True)
         ]
 
-    def _scores(self, session: Session, now: int) -> Floats:
-        return self._weighed([voice.scores(session, now) for voice in self.voices])
+    def _asked(self, heard: Heard, candidates: int | None) -> tuple[Ints, Floats]:
+        if candidates is None:
+            return self._everything, heard.of_all(len(self.catalog))
+        rows = heard.named(candidates)
+        return rows, heard.of(rows)
 
-    def _weighed(self, said: Sequence[Floats]) -> Floats:
-        scores = np.zeros(len(self.catalog), np.float32)
-        for weight, voice in zip(self.weights, said, strict=True):
-            scores += np.float32(weight) * voice
-        return scores
-
-    def _may_show(self, rules: Rules | None) -> NDArray[np.bool_]:
-        """Look the shelf up once for all requests with the same rules; a change of the shelf empties the note."""
+    def _may_show(self, rules: Rules | None, rows: Ints) -> NDArray[np.bool_]:
+        """Ask the shelf about some rows; about all, once for all requests with the same rules: `update_item` keeps the answer true."""
         rules = rules or Rules()
-        sets = (
-            rules.categories if rules.categories is None else frozenset(rules.categories),
-            frozenset(rules.not_categories),
-        )
-        key = (rules.min_price, rules.max_price, *sets)
-        allowed = self._allowed.get(key)
-        if allowed is None:
-            with self._shelf_lock:
+        if rows is not self._everything:
+            return self.shelf.allowed(rules, rows)
+        wanted = rules.categories if rules.categories is None else frozenset(rules.categories)
+        key = (rules.min_price, rules.max_price, wanted, frozenset(rules.not_categories))
+        with self._shelf_lock:
+            if key not in self._allowed:
                 if len(self._allowed) > 100:  # of 17,000 bytes and more each
-                    self._allowed = {}
-                allowed = self._allowed[key] = self.shelf.allowed(rules)
-        return allowed
+                    self._allowed.clear()
+                self._allowed[key] = replace(rules, exclude=()), self.shelf.allowed(rules)
+            return self._allowed[key][1]
 
-    def _unwanted(self, session: Session, rules: Rules | None, wish: Wish, now: int) -> NDArray[np.int64]:
+    def _unwanted(self, session: Session, rules: Rules | None, wish: Wish, now: int) -> Ints:
         """Find the rows that this shopper shall not see now, whatever the shelf says."""
         rows = [self._row.get(item, PAD) for item in rules.exclude] if rules else []
         found = [np.array(rows, np.int64)]
@@ -233,6 +229,13 @@ class LiveRecommender:
                 late = session.times > now - days * 86_400
                 found.append(session.items[late if kinds is None else late & (session.kinds == kinds)].astype(np.int64))
         return np.concatenate(found)
+
+
+def _places(rows: Ints, some: Ints) -> Ints:
+    """Find some rows among rising ones: their places, without those that are not there."""
+    place = np.minimum(np.searchsorted(rows, some), max(len(rows) - 1, 0))
+    found: Ints = place[rows[place] == some] if len(rows) else place[:0]
+    return found
 
 
 def _not_before(session: Session, now: int) -> int:

@@ -15,6 +15,7 @@ from recolab.histories import Histories
 from recolab.schema import EVENT_WEIGHT, KINDS
 
 KEPT = 1000  # events of a session; older ones are forgotten
+_FIRST = np.zeros(1, np.int64)
 WEIGHTS = np.array([EVENT_WEIGHT[kind] for kind in KINDS], np.float32)
 
 
@@ -54,7 +55,8 @@ class Session:
 
     def visits(self) -> NDArray[np.int64]:
         """Say where each visit begins, events of one moment being one: (V,)."""
-        return np.flatnonzero(np.diff(self.times, prepend=np.iinfo(np.int64).min))
+        later = np.flatnonzero(self.times[1:] != self.times[:-1]) + 1
+        return np.concatenate([_FIRST[: len(self)], later])
 
 
 NOBODY = Session(np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int8))

@@ -14,17 +14,32 @@ from scipy import sparse
 from recolab.export import CompiledEncoder, export_encoder
 from recolab.histories import Catalog, Histories, load_catalog, load_histories
 from recolab.lab import write_atomically
+from recolab.live.opinions import Floats
 from recolab.live.recommender import LiveRecommender
+from recolab.live.sessions import session_of
+from recolab.live.tables import (
+    LARGE,
+    FloatTable,
+    IndexedTable,
+    Int8Table,
+    ItemTable,
+    load_index,
+    make_index,
+    save_index,
+)
 from recolab.live.voices import Encoded, Favour, Habit, Linked, Voice
 from recolab.models.neighbours import Transitions
 from recolab.models.popularity import PersonalFrequency
 from recolab.models.sequential import SequenceModel
 
-_CATALOG, _PAST, _ENCODER, _TABLES, _NOTE = (
+CANDIDATES = 300  # items that each voice of a large shop names
+ASKED = 200  # shoppers by whose states an index is judged
+_CATALOG, _PAST, _ENCODER, _TABLES, _INDEX, _NOTE = (
     "catalog.parquet",
     "histories.safetensors",
     "encoder.onnx",
     "tables.safetensors",
+    "index.faiss",
     "live.json",  # written last: a folder without it is not whole
 )
 
@@ -39,6 +54,7 @@ def ship(
 ) -> None:
     """Write what a live recommender needs, the models being fitted on `past`; its voices speak equally until weights are kept.
 
+    A catalog above `LARGE` items gets an index, whose recall is written into live.json.
     Raises ValueError where the model cannot be exported.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -61,9 +77,23 @@ def ship(
         "max_len": model.config.max_len,
         "transitions": {"half_life_days": transitions.half_life_days},
         "habit": {"half_life_days": habit.half_life_days, "half_life_visits": habit.half_life_visits},
+        "index_recall@10": _ship_index(folder, tables["table"], past, model.config.max_len),
         "weights": None,
     }
     _write_note(folder, note)
+
+
+def _ship_index(folder: Path, table: Floats, past: Histories, max_len: int) -> float | None:
+    """Write an index where the catalog is large enough for one  ->  its recall@10 of the exact answer, None without one."""
+    if len(table) <= LARGE:
+        (folder / _INDEX).unlink(missing_ok=True)
+        return None
+    encoded = Encoded(CompiledEncoder(folder / _ENCODER), FloatTable(table), max_len)
+    asked = np.flatnonzero(past.lengths > 0)[:: max(len(past) // ASKED, 1)]
+    states = np.stack([encoded.state(session_of(past, b), past.as_of) for b in asked])
+    index, recall = make_index(table, states)
+    save_index(index, folder / _INDEX)
+    return recall
 
 
 def keep_weights(folder: Path, weights: Sequence[float]) -> None:
@@ -71,29 +101,34 @@ def keep_weights(folder: Path, weights: Sequence[float]) -> None:
     _write_note(folder, _read_note(folder) | {"weights": list(map(float, weights))})
 
 
-def open_voices(folder: Path) -> list[Voice]:
+def open_voices(folder: Path, *, int8: bool = False) -> list[Voice]:
     """Read the voices of a folder: the sequence model, transitions, habit and popularity.
 
+    int8: keep the item table in a quarter of its bytes, if it has no index; what that costs is in benchmarks/README.md
     Raises FileNotFoundError where the folder is none, or was not written to its end.
     """
     note, tables = _read_note(folder), load_file(folder / _TABLES)
+    table: ItemTable = Int8Table(tables["table"]) if int8 else FloatTable(tables["table"])
+    if note["index_recall@10"] is not None:
+        table = IndexedTable(tables["table"], load_index(folder / _INDEX))
     n_items = len(tables["table"])
     links = sparse.csr_matrix((tables["links"], tables["columns"], tables["ends"]), (n_items, n_items))
     return [
-        Encoded(CompiledEncoder(folder / _ENCODER), tables["table"], note["max_len"]),
+        Encoded(CompiledEncoder(folder / _ENCODER), table, note["max_len"]),
         Linked(links, note["transitions"]["half_life_days"], "Transitions"),
-        Habit(n_items, **note["habit"]),
+        Habit(**note["habit"]),
         Favour(tables["popularity"]),
     ]
 
 
-def open_live(folder: Path, max_sessions: int = 2000) -> LiveRecommender:
+def open_live(folder: Path, max_sessions: int = 2000, *, int8: bool = False) -> LiveRecommender:
     """Open a live recommender as it was shipped; raises what `open_voices` raises."""
-    voices = open_voices(folder)
-    weights = _read_note(folder)["weights"] or [1.0] * len(voices)
+    voices, note = open_voices(folder, int8=int8), _read_note(folder)
+    weights = note["weights"] or [1.0] * len(voices)
+    candidates = None if note["index_recall@10"] is None else CANDIDATES
     catalog, past = load_catalog(folder / _CATALOG), load_histories(folder / _PAST)
     vectors = load_file(folder / _TABLES)["vectors"]
-    return LiveRecommender(catalog, past, voices, weights, vectors, max_sessions=max_sessions)
+    return LiveRecommender(catalog, past, voices, weights, vectors, candidates=candidates, max_sessions=max_sessions)
 
 
 def _write_note(folder: Path, note: dict[str, Any]) -> None:

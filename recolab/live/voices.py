@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from recolab.export import CompiledEncoder
 from recolab.histories.packed import SECONDS_PER_DAY
+from recolab.live.opinions import NOTHING, Floats, Ints, OfAll, OfSome, Opinion, largest
 from recolab.live.sessions import WEIGHTS, Session
+from recolab.live.tables import ItemTable
 
-Floats = NDArray[np.float32]
 _SPECK = 1e-4  # of a vote
 _LEAST = 100  # a hundredth of the most is worth log 2: what is taken goes with the logarithm of how often it was
 
@@ -23,34 +23,52 @@ class Voice(Protocol):
 
     name: str
 
-    def scores(self, session: Session, now: int) -> Floats:
-        """Score the catalog as what comes next: (N,), larger is better; zeros where there is no opinion. Read only."""
+    def opinion(self, session: Session, now: int) -> Opinion:
+        """Say of the catalog what comes next: larger is better, 0 where there is no opinion."""
 
     def follow(self, before: Session, after: Session, row: int, at: int, kind: int) -> None:
         """Carry over what is remembered of a session to the one with an event more."""
 
 
+@dataclass(frozen=True)
+class Fit:
+    """How well items fit a state (D,): the product, worked out for as many as are asked."""
+
+    table: ItemTable
+    state: Floats
+
+    def add_to(self, scores: Floats, weight: float) -> None:
+        """Ask the whole table."""
+        scores += self.table.scores(np.float32(weight) * self.state)
+
+    def of(self, rows: Ints) -> Floats:
+        """Ask some rows."""
+        found: Floats = self.table.vectors(rows) @ self.state
+        return found
+
+    def best(self, n: int) -> Ints:
+        """Search the table."""
+        return self.table.best(self.state, n)
+
+
 class Encoded:
     """The sequence model: the state after the newest visit, times the item table."""
 
-    def __init__(self, encoder: CompiledEncoder, table: Floats, max_len: int, name: str = "Transformer") -> None:
-        """table: (N, D), row 0 = PAD    max_len: visits read."""
+    def __init__(self, encoder: CompiledEncoder, table: ItemTable, max_len: int, name: str = "Transformer") -> None:
+        """max_len: visits read."""
         self.encoder, self.table, self.max_len, self.name = encoder, table, max_len, name
-        self.nothing = np.zeros(len(table), np.float32)
 
-    def scores(self, session: Session, now: int) -> Floats:
-        """Multiply state and table: (N,)."""
-        if not len(session):
-            return self.nothing
-        found: Floats = self.table @ self.state(session, now)
-        return found
+    def opinion(self, session: Session, now: int) -> Opinion:
+        """Read the session; nothing to say of none."""
+        return Fit(self.table, self.state(session, now)) if len(session) else NOTHING
 
     def state(self, session: Session, now: int) -> Floats:
         """Read the newest visits: (D,)."""
         starts = session.visits()[-self.max_len :]
-        items = session.items[starts[0] :]
-        bags = np.add.reduceat(self.table[items], starts - starts[0], axis=0)
-        bags /= np.sqrt(np.diff(starts, append=len(session)), dtype=np.float32)[:, None]
+        first = starts[0]
+        bags = np.add.reduceat(self.table.vectors(session.items[first:]), starts - first, axis=0)
+        if len(starts) < len(session) - first:  # a visit of several items
+            bags /= np.sqrt(np.diff(starts, append=len(session)), dtype=np.float32)[:, None]
         ages = ((now - session.times[starts]) / SECONDS_PER_DAY).astype(np.float32)
         return self.encoder(bags, ages)
 
@@ -58,28 +76,44 @@ class Encoded:
         """Remember nothing: fifty visits are read again sooner than their states are looked after."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Votes:
-    """Votes for all items as they stood at a time."""
+    """Votes as they stood at a time, for the items that have any: rows (n,), rising, and values (n,)."""
 
-    table: Floats
+    rows: Ints
+    values: Floats
     at: int
+
+    def plus(self, rows: Ints, values: Floats, keep: float) -> tuple[Ints, Floats]:
+        """Let what is there fade to `keep` of itself, and add votes for some rows, rising."""
+        place = np.searchsorted(self.rows, rows)
+        there = np.zeros(len(rows), bool)
+        inside = place < len(self.rows)
+        there[inside] = self.rows[place[inside]] == rows[inside]
+        faded = np.float32(keep) * self.values
+        faded[place[there]] += values[there]
+        if there.all():
+            return self.rows, faded
+        new = ~there
+        return np.insert(self.rows, place[new], rows[new]), np.insert(faded, place[new], values[new])
 
 
 class Linked:
     """An item-to-item table: each event votes for its item's neighbours, half as loudly every half-life.
 
-    Votes all fade alike, so a session's sum is kept, and an event adds one row of the table. Memory: 4 bytes x N a session.
+    Votes all fade alike, so a session's sum is kept, and an event adds one row of the table.
+    Memory: 12 bytes a session for each item that has a vote.
     """
 
     def __init__(self, links: sparse.csr_matrix, half_life_days: float, name: str) -> None:
-        self.links, self.half_life, self.name = links, half_life_days * SECONDS_PER_DAY, name
+        self.links, self.half_life, self.name = links.sorted_indices(), half_life_days * SECONDS_PER_DAY, name
 
-    def scores(self, session: Session, now: int) -> Floats:  # noqa: ARG002  all votes fade alike
-        """Set the votes beside the most that one item has, in logarithms: (N,) from 0 up."""
+    def opinion(self, session: Session, now: int) -> Opinion:  # noqa: ARG002  all votes fade alike
+        """Set the votes beside the most that one item has, in logarithms from 0 up."""
         if not len(session):
-            return np.zeros(self.links.shape[0], np.float32)
-        return _loudness(self._votes(session).table)
+            return NOTHING
+        votes = self._votes(session)
+        return OfSome(votes.rows, _loudness(votes.values))
 
     def _votes(self, session: Session) -> _Votes:
         votes: _Votes | None = session.memory.get(self.name)
@@ -87,7 +121,9 @@ class Linked:
             at = int(session.times[-1])
             weights = session.weights() * np.exp2((session.times - at) / self.half_life).astype(np.float32)
             had = sparse.csr_matrix((weights, session.items, [0, len(session)]), (1, self.links.shape[0]))
-            votes = session.memory[self.name] = _Votes((had @ self.links).toarray()[0], at)
+            table = (had @ self.links).toarray()[0]
+            rows = np.flatnonzero(table)
+            votes = session.memory[self.name] = _Votes(rows, table[rows], at)
         return votes
 
     def follow(self, before: Session, after: Session, row: int, at: int, kind: int) -> None:
@@ -96,30 +132,30 @@ class Linked:
         if known is None:
             return
         now = max(at, known.at)
-        votes = known.table * np.float32(np.exp2((known.at - now) / self.half_life))
-        self._vote(votes, row, WEIGHTS[kind] * np.exp2((at - now) / self.half_life))
+        loud = WEIGHTS[kind] * np.exp2((at - now) / self.half_life)
+        votes = _Votes(*known.plus(*self._vote(row, loud), np.exp2((known.at - now) / self.half_life)), now)
         if len(after) == len(before):
             gone = (row, at, kind) if at < before.times[0] else (before.items[0], before.times[0], before.kinds[0])
             weight = WEIGHTS[gone[2]] * np.exp2((gone[1] - now) / self.half_life)
-            self._vote(votes, gone[0], -weight)
-            votes[votes < _SPECK * weight] = 0  # what rounding left would be loud where nothing else speaks
-        after.memory[self.name] = _Votes(votes, now)
+            votes = _Votes(*votes.plus(*self._vote(gone[0], -weight), 1), now)
+            votes.values[votes.values < _SPECK * weight] = (
+                0  # what rounding left would be loud where nothing else speaks
+            )
+        after.memory[self.name] = votes
 
-    def _vote(self, votes: Floats, row: int, weight: float) -> None:
+    def _vote(self, row: int, weight: float) -> tuple[Ints, Floats]:
         some = slice(self.links.indptr[row], self.links.indptr[row + 1])
-        votes[self.links.indices[some]] += np.float32(weight) * self.links.data[some]
+        return self.links.indices[some], np.float32(weight) * self.links.data[some]
 
 
 class Habit:
     """What this shopper had most often, older events counting less: by days, by visits, or both."""
 
-    def __init__(
-        self, n_items: int, half_life_days: float | None, half_life_visits: float | None, name: str = "Habit"
-    ) -> None:
-        self.n_items, self.days, self.visits, self.name = n_items, half_life_days, half_life_visits, name
+    def __init__(self, half_life_days: float | None, half_life_visits: float | None, name: str = "Habit") -> None:
+        self.days, self.visits, self.name = half_life_days, half_life_visits, name
 
-    def scores(self, session: Session, now: int) -> Floats:
-        """Set each item beside the one had most, in logarithms: (N,) from 0 up."""
+    def opinion(self, session: Session, now: int) -> Opinion:
+        """Set each item beside the one had most, in logarithms from 0 up."""
         weights = session.weights().astype(np.float64)
         if self.days is not None:
             weights = weights * np.exp2((session.times - now) / (self.days * SECONDS_PER_DAY))
@@ -127,7 +163,8 @@ class Habit:
             starts = session.visits()
             ago = len(starts) - np.searchsorted(starts, np.arange(len(session)), side="right")
             weights = weights * np.exp2(-ago / self.visits)
-        return _loudness(np.bincount(session.items, weights, self.n_items).astype(np.float32))
+        rows, place = np.unique(session.items, return_inverse=True)
+        return OfSome(rows.astype(np.int64), _loudness(np.bincount(place, weights, len(rows)).astype(np.float32)))
 
     def follow(self, before: Session, after: Session, row: int, at: int, kind: int) -> None:
         """Remember nothing: a thousand events are counted at once."""
@@ -139,19 +176,19 @@ class Favour:
     def __init__(self, popularity: Floats, name: str = "Popularity") -> None:
         """popularity: (N,) events, 0 for PAD."""
         table = np.log1p(popularity)
-        self.table: Floats = (table / max(float(table.max(initial=0)), 1e-12)).astype(np.float32)
-        self.name = name
+        values = (table / max(float(table.max(initial=0)), 1e-12)).astype(np.float32)
+        self.said, self.name = OfAll(values, largest(values, len(values))), name
 
-    def scores(self, session: Session, now: int) -> Floats:  # noqa: ARG002
-        """Repeat the counts, in logarithms from 0 to 1: (N,)."""
-        return self.table
+    def opinion(self, session: Session, now: int) -> Opinion:  # noqa: ARG002
+        """Repeat the counts, in logarithms from 0 to 1."""
+        return self.said
 
     def follow(self, before: Session, after: Session, row: int, at: int, kind: int) -> None:
         """Remember nothing."""
 
 
-def _loudness(table: Floats) -> Floats:
-    """Map sums to log(1 + 100 · share of the largest): (N,) -> (N,)."""
-    table = np.maximum(table, 0)  # votes that were taken back may leave a speck below it
-    loud: Floats = np.log(1 + np.float32(_LEAST / max(float(table.max(initial=0)), 1e-30)) * table)
+def _loudness(values: Floats) -> Floats:
+    """Map sums to log(1 + 100 · share of the largest): (n,) -> (n,)."""
+    values = np.maximum(values, 0)  # votes that were taken back may leave a speck below it
+    loud: Floats = np.log(1 + np.float32(_LEAST / max(float(values.max(initial=0)), 1e-30)) * values)
     return loud

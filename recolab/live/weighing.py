@@ -67,7 +67,9 @@ def _lists(voices: Sequence[Voice], task: Task) -> tuple[Lists, NDArray[np.float
     n_items, opinions, wanted = len(task.catalog), [], []
     for b in range(len(task)):
         session = session_of(task.histories, b)
-        said = np.stack([voice.scores(session, task.histories.as_of) for voice in voices])
+        said = np.zeros((len(voices), n_items), np.float32)
+        for scores, voice in zip(said, voices, strict=True):
+            voice.opinion(session, task.histories.as_of).add_to(scores, 1)
         open_ = said.copy()
         open_[:, PAD] = -np.inf
         if not task.allow_repeats:

@@ -36,30 +36,31 @@ class Shelf:
         )
         names = catalog.column(CATEGORY).cast(pl.String)
         self.numbers = {name: number for number, name in enumerate(names.drop_nulls().unique().sort(), start=1)}
+        self._is_item = np.arange(len(names)) != PAD
         self.groups = np.array([self.numbers.get(name, 0) for name in names], np.int64)
 
-    def allowed(self, rules: Rules | None = None) -> NDArray[np.bool_]:
-        """Say which rows may be shown, `rules.exclude` left aside: (N,) bool.
+    def allowed(self, rules: Rules | None = None, rows: NDArray[np.integer] | slice = slice(None)) -> NDArray[np.bool_]:
+        """Say which of some rows, or of all, may be shown, `rules.exclude` left aside: (n,) bool.
 
         PAD and items with stock 0 never; an unknown price fails a price rule, an unknown category one that names what is wanted.
         """
         rules = rules or Rules()
-        allowed = ~(self.stock <= 0)  # NaN is not
+        allowed: NDArray[np.bool_] = self._is_item[rows] & ~(self.stock[rows] <= 0)  # NaN is not
         if rules.min_price is not None:
-            allowed &= self.prices >= rules.min_price
+            allowed &= self.prices[rows] >= rules.min_price
         if rules.max_price is not None:
-            allowed &= self.prices <= rules.max_price
+            allowed &= self.prices[rows] <= rules.max_price
         if rules.categories is not None:
-            allowed &= self._is_one_of(rules.categories)
+            allowed &= self._is_one_of(rules.categories)[self.groups[rows]]
         if rules.not_categories:
-            allowed &= ~self._is_one_of(rules.not_categories)
-        allowed[PAD] = False
+            allowed &= ~self._is_one_of(rules.not_categories)[self.groups[rows]]
         return allowed
 
     def _is_one_of(self, names: Collection[str]) -> NDArray[np.bool_]:
+        """Tell which categories' numbers are meant."""
         meant = np.zeros(len(self.numbers) + 1, bool)
         meant[[self.numbers[name] for name in map(str, names) if name in self.numbers]] = True
-        return meant[self.groups]
+        return meant
 
 
 def allowed_items(catalog: Catalog, rules: Rules | None = None) -> NDArray[np.bool_]:

@@ -1,0 +1,169 @@
+"""The item table as a live list asks it: which items fit a state, exactly, in a quarter of the memory, or by an index."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import faiss
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from recolab.histories import PAD
+from recolab.lab import write_atomically
+from recolab.live.opinions import Floats, Ints, largest
+
+LARGE = 200_000  # items from which an index is quicker than asking all, by benchmarks/live.py
+LISTS_PER_ROOT, TAUGHT = 4, 64  # lists for each root of N; items for each list, from which its middle is learned
+DEPTH, RECALL, SEED = 10, 0.995, 7  # of the answers by which an index is judged
+
+
+class ItemTable(Protocol):
+    """N item vectors, row 0 = PAD."""
+
+    def __len__(self) -> int:
+        """Count the rows."""
+
+    def vectors(self, rows: NDArray[np.integer]) -> Floats:
+        """Give some rows: (n,) -> (n, D)."""
+
+    def scores(self, state: Floats) -> Floats:
+        """Multiply all with a state: (D,) -> (N,)."""
+
+    def best(self, state: Floats, n: int) -> Ints:
+        """Find the rows whose products are largest: (D,) -> (at most n,)."""
+
+
+class FloatTable:
+    """The table as it was learned, asked whole."""
+
+    def __init__(self, table: Floats) -> None:
+        self.table = table
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def vectors(self, rows: NDArray[np.integer]) -> Floats:
+        """Give some rows."""
+        found: Floats = self.table[rows]
+        return found
+
+    def scores(self, state: Floats) -> Floats:
+        """Multiply all with a state."""
+        found: Floats = self.table @ state
+        return found
+
+    def best(self, state: Floats, n: int) -> Ints:
+        """Find the largest products of all."""
+        return largest(self.scores(state), n)
+
+
+class Int8Table:
+    """A quarter of the bytes: each item's numbers in 255 steps of its own, the state's in 255 steps of its own."""
+
+    def __init__(self, table: Floats) -> None:
+        self.step = np.maximum(np.abs(table).max(1), 1e-12).astype(np.float32) / 127
+        self.table = np.round(table / self.step[:, None]).astype(np.int8)
+        self._session = _integer_product(self.table, self.step)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def vectors(self, rows: NDArray[np.integer]) -> Floats:
+        """Give some rows as the steps leave them."""
+        found: Floats = self.table[rows] * self.step[rows, None]
+        return found
+
+    def scores(self, state: Floats) -> Floats:
+        """Multiply all with a state, in whole numbers."""
+        [[found]] = self._session.run(None, {"state": state[None]})
+        scores: Floats = found
+        return scores
+
+    def best(self, state: Floats, n: int) -> Ints:
+        """Find the largest products of all."""
+        return largest(self.scores(state), n)
+
+
+def _integer_product(table: NDArray[np.int8], step: Floats) -> onnxruntime.InferenceSession:
+    """Compile (1, D) states x the table's integers -> (1, N), one thread."""
+    n_items, dim = table.shape
+    nodes = [
+        helper.make_node("DynamicQuantizeLinear", ["state"], ["whole", "state_step", "zero"]),
+        helper.make_node("MatMulInteger", ["whole", "table", "zero"], ["counts"]),
+        helper.make_node("Cast", ["counts"], ["sums"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["state_step", "step"], ["steps"]),
+        helper.make_node("Mul", ["sums", "steps"], ["scores"]),
+    ]
+    state = helper.make_tensor_value_info("state", TensorProto.FLOAT, [1, dim])
+    scores = helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, n_items])
+    kept = [
+        numpy_helper.from_array(np.ascontiguousarray(table.T), "table"),
+        numpy_helper.from_array(step[None], "step"),
+    ]
+    graph = helper.make_graph(nodes, "integer_product", [state], [scores], kept)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+class IndexedTable(FloatTable):
+    """The table with an index of faiss beside it: vectors that lie near each other share a list, and a question opens the nearest.
+
+    `best` may miss some, how many is measured when the index is made; `scores` and `vectors` are exact.
+    """
+
+    def __init__(self, table: Floats, index: faiss.IndexIVFFlat) -> None:
+        super().__init__(table)
+        self.index = index
+
+    def best(self, state: Floats, n: int) -> Ints:
+        """Find the largest products in the lists that lie nearest."""
+        _, [rows] = self.index.search(state[None], n)
+        found: Ints = rows[rows > PAD]  # -1 where the lists hold fewer
+        return found
+
+
+def make_index(table: Floats, states: Floats) -> tuple[faiss.IndexIVFFlat, float]:
+    """Build an index, and open as many lists as it takes to find what there is to find.
+
+    table: (N, D)    states: (Q, D) of real shoppers  ->  the index, and its recall@10 of the exact answers, `RECALL` or as near as
+    opening every list comes
+    """
+    n_lists = max(int(LISTS_PER_ROOT * len(table) ** 0.5), 1)
+    middles = faiss.IndexFlatIP(table.shape[1])
+    index = faiss.IndexIVFFlat(middles, table.shape[1], n_lists, faiss.METRIC_INNER_PRODUCT)
+    index.cp.seed, index.cp.max_points_per_centroid, index.cp.min_points_per_centroid = SEED, TAUGHT, 1
+    index.train(table)
+    index.add(table)
+    exact = [set(largest(table[1:] @ state, DEPTH) + 1) for state in states]
+    index.nprobe, recall = 1, 0.0
+    while True:
+        _, found = index.search(states, DEPTH + 1)  # PAD may be among them
+        recall = (
+            float(
+                np.mean(
+                    [len(wanted & set(rows[rows > PAD][:DEPTH])) for wanted, rows in zip(exact, found, strict=True)]
+                )
+            )
+            / DEPTH
+        )
+        if recall >= RECALL or index.nprobe >= n_lists:
+            return index, recall
+        index.nprobe = min(2 * index.nprobe, n_lists)
+
+
+def save_index(index: faiss.IndexIVFFlat, path: Path) -> None:
+    """Write an index, to a temporary name first."""
+    with write_atomically(path) as temporary:
+        faiss.write_index(index, str(temporary))
+
+
+def load_index(path: Path) -> faiss.IndexIVFFlat:
+    """Read what `save_index` wrote."""
+    index = faiss.read_index(str(path))
+    assert isinstance(index, faiss.IndexIVFFlat)
+    return index

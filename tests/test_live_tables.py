@@ -1,0 +1,140 @@
+"""An item table answers alike whole, in whole numbers and by its index; an opinion is the same however little of it is asked."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from recolab.histories import PAD
+from recolab.live import Favour, LiveRecommender, open_live, ship, shipping
+from recolab.live.opinions import BLOCK, NOTHING, OfAll, OfSome, largest
+from recolab.live.tables import FloatTable, IndexedTable, Int8Table, load_index, make_index, save_index
+from recolab.live.voices import Fit
+from recolab.models.neighbours import Transitions
+from recolab.models.popularity import PersonalFrequency
+from recolab.models.transformer import Transformer, TransformerConfig
+from recolab.rerank import Rules
+from recolab.training import TrainConfig
+from tests.worlds import START, priced_ring
+
+N, D = 3000, 16
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(N, D)).astype(np.float32)
+    table[PAD] = 0
+    return table, rng.normal(size=(50, D)).astype(np.float32)
+
+
+@pytest.mark.parametrize("n", [1, 10, N // BLOCK, N - 1, 2 * N])
+def test_the_largest_are_those_that_sorting_finds_and_what_may_not_be_shown_is_none_of_them(n):
+    rng = np.random.default_rng(n)
+    scores = rng.integers(0, 50, N).astype(np.float32)  # with ties
+    scores[rng.random(N) < 0.3] = -np.inf
+    expected = np.argsort(-scores, kind="stable")[: min(n, int(np.isfinite(scores).sum()))]
+    assert largest(scores, n).tolist() == expected.tolist()
+    assert largest(np.full(N, -np.inf, np.float32), n).tolist() == []
+
+
+def opinions(table, state):
+    values = np.random.default_rng(1).random(N).astype(np.float32)
+    some = np.array([3, 4, 99, N - 1])
+    return [
+        Fit(FloatTable(table), state),
+        OfAll(values, largest(values, N)),
+        OfSome(some, values[:4]),
+        NOTHING,
+    ]
+
+
+def test_an_opinion_of_some_rows_is_what_it_adds_to_all_and_its_best_are_the_best(drawn):
+    table, [state, *_] = drawn
+    asked = np.array([3, 5, 99, 2999, 0])
+    for opinion in opinions(table, state):
+        scores = np.zeros(N, np.float32)
+        opinion.add_to(scores, 2)
+        np.testing.assert_allclose(scores[asked], 2 * opinion.of(asked), rtol=1e-5, atol=1e-5)
+        best = opinion.best(3)
+        assert set(best) <= set(largest(scores, 3))
+        assert len(best) == min(3, np.count_nonzero(scores))
+
+
+def test_whole_numbers_say_nearly_the_same_in_a_quarter_of_the_bytes(drawn):
+    table, states = drawn
+    whole = Int8Table(table)
+    assert whole.table.nbytes == table.nbytes // 4
+    for state in states[:5]:
+        np.testing.assert_allclose(whole.scores(state), table @ state, atol=0.02 * np.abs(table @ state).max())
+    rows = np.array([1, 7])
+    np.testing.assert_allclose(whole.vectors(rows), table[rows], atol=float(whole.step.max()) / 2 + 1e-6)
+    assert whole.scores(states[0])[PAD] == 0
+
+
+def test_an_index_opens_lists_until_it_finds_what_there_is_and_tells_its_recall(drawn, tmp_path):
+    table, states = drawn
+    index, recall = make_index(table, states)
+    assert 1 < index.nprobe < index.nlist
+    assert recall >= 0.995
+    save_index(index, tmp_path / "index.faiss")
+    indexed = IndexedTable(table, load_index(tmp_path / "index.faiss"))
+    found = [len(set(indexed.best(state, 10)) & set(largest(table @ state, 10))) for state in states]
+    assert np.mean(found) / 10 >= 0.98
+    assert PAD not in indexed.best(np.zeros(D, np.float32), 10)
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """A small shop that is shipped as if it were large."""
+    monkeypatch.setattr(shipping, "LARGE", 5)
+    catalog, past = priced_ring(40, START)
+    model = Transformer(TransformerConfig(dim=16, max_len=10, negatives=0), TrainConfig(2, progress=False))
+    models = [model, Transitions(half_life_days=4, reach=2), PersonalFrequency(5, 3)]
+    for one in models:
+        one.fit(past, catalog)
+    ship(tmp_path, catalog, past, *models)
+    return tmp_path, past
+
+
+def test_a_large_shop_makes_its_lists_of_what_the_voices_name_and_of_all_where_rules_leave_too_few(
+    shipped, monkeypatch
+):
+    folder, past = shipped
+    monkeypatch.setattr(shipping, "CANDIDATES", 6)
+    live = open_live(folder)
+    exact = LiveRecommender(live.catalog, past, live.choir.voices, live.choir.weights, live.vectors)
+    same = [
+        [pick.item for pick in live.recommend(user, 5, at=START)]
+        == [pick.item for pick in exact.recommend(user, 5, at=START)]
+        for user in past.users
+    ]
+    assert np.mean(same) > 0.8
+    dear = Rules(min_price=45)  # the five dearest goods, wherever the voices look
+    assert len(live.recommend(past.users[0], 5, dear, at=START)) == 5
+    assert {pick.item for pick in live.recommend("a stranger", 5, dear)} == {35, 36, 37, 38, 39}
+
+
+def test_a_shop_can_be_opened_with_an_eighth_bit_table(shipped, monkeypatch):
+    monkeypatch.setattr(shipping, "LARGE", 99)
+    folder, past = shipped
+    (folder / "index.faiss").unlink()
+    note = shipping._read_note(folder) | {"index_recall@10": None}
+    shipping._write_note(folder, note)
+    small, exact = open_live(folder, int8=True), open_live(folder)
+    assert isinstance(small.choir.voices[0].table, Int8Table)
+    lists = [[p.item for p in live.recommend(past.users[0], 5, at=START)] for live in (small, exact)]
+    assert len(set(lists[0]) & set(lists[1])) >= 4
+
+
+def test_a_stranger_is_told_what_everybody_buys_though_popularity_has_no_weight():
+    catalog, past = priced_ring(12, START)
+    popularity = np.arange(13, dtype=np.float32)
+    live = LiveRecommender(
+        catalog,
+        past,
+        [Favour(np.ones(13, np.float32), "Loud"), Favour(popularity)],
+        [0.0, 0.0],
+        np.eye(13, 13, dtype=np.float32),
+    )
+    assert [pick.item for pick in live.recommend("nobody", 3)] == [11, 10, 9]
