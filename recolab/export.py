@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from recolab.lab import write_atomically
 from recolab.models.sequential import SequenceModel, SequenceNetwork
+from recolab.models.transformer import TransformerEncoder
 
 Floats = NDArray[np.float32]
 INPUTS = ("visits", "ages")
@@ -29,12 +30,16 @@ class _Newest(nn.Module):
     def __init__(self, network: SequenceNetwork) -> None:
         super().__init__()
         self.norm_in, self.encoder, self.norm_out = network.norm_in, network.encoder, network.norm_out
+        if isinstance(self.encoder, TransformerEncoder):
+            self.read = self.encoder.newest  # half of the work: in the last block only the newest visit asks
+        else:
+            self.read = lambda *visits: self.encoder(*visits)[:, -1]
 
     def forward(self, visits: Tensor, ages: Tensor) -> Tensor:
         """Read one history whole: nothing is padded."""
         is_visit = torch.ones_like(ages, dtype=torch.bool)
-        states: Tensor = self.norm_out(self.encoder(self.norm_in(visits), is_visit, ages))
-        return states[:, -1]
+        state: Tensor = self.norm_out(self.read(self.norm_in(visits), is_visit, ages))
+        return state
 
 
 def export_encoder(model: SequenceModel, path: Path) -> None:

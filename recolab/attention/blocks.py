@@ -22,8 +22,9 @@ class SelfAttention(nn.Module):
         self.join = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-        """Read the past: x (B, T, D), bias (B, n_heads, T, T) added to the fit, -inf where not to read  ->  (B, T, D)."""
+        """Read the past: x (B, T, D), bias (B, n_heads, S, T) added to the fit, -inf where not to read  ->  (B, S, D), the last S."""
         query, key, value = self.shares(x)
+        query = query[:, :, -bias.size(-2) :]
         dropout = self.dropout if self.training else 0.0
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
         joined: Tensor = self.join(_joined(mixed))
@@ -111,13 +112,14 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-        """Pass x (B, T, D) through the block with bias (B, n_heads, T, T)  ->  (B, T, D)."""
+        """Pass x (B, T, D) through the block with bias (B, n_heads, S, T)  ->  (B, S, D), what the last S positions became."""
         thought: Tensor
+        asks = x[:, -bias.size(-2) :]
         if self.norm == "post":
-            x = self.norm_read(self._add(0, x, self.attention(x, bias)))
+            x = self.norm_read(self._add(0, asks, self.attention(x, bias)))
             thought = self.norm_think(self._add(1, x, self.think(x)))
             return thought
-        x = self._add(0, x, self.attention(self.norm_read(x), bias))
+        x = self._add(0, asks, self.attention(self.norm_read(x), bias))
         thought = self._add(1, x, self.think(self.norm_think(x)))
         return thought
 

@@ -71,6 +71,20 @@ class TransformerEncoder(nn.Module):
 
     def forward(self, x: Tensor, is_visit: Tensor, ages: Tensor) -> Tensor:
         """Read visits x (W, T, D) where is_visit (W, T) bool, ages (W, T) in days  ->  (W, T, D)."""
+        x, bias = self._placed(x, is_visit, ages)
+        for block in self.blocks:
+            x = block(x, bias)
+        return x
+
+    def newest(self, x: Tensor, is_visit: Tensor, ages: Tensor) -> Tensor:
+        """Read as `forward`, for the newest visit's state alone: in the last block no other visit asks  ->  (W, D)."""
+        x, bias = self._placed(x, is_visit, ages)
+        for number, block in enumerate(self.blocks, start=1):
+            x = block(x, bias if number < len(self.blocks) else bias[..., -1:, :])
+        return x[:, -1]
+
+    def _placed(self, x: Tensor, is_visit: Tensor, ages: Tensor) -> tuple[Tensor, Tensor]:
+        """Give visits their places, and say what may be read: (W, T, D), (W, n_heads or 1, T, T)."""
         bias = x.new_zeros(()).masked_fill(~self.visible(is_visit)[:, None], -torch.inf)  # (W, 1, T, T)
         if self.relative is not None:
             bias = bias + self.relative(x.size(1))
@@ -78,9 +92,7 @@ class TransformerEncoder(nn.Module):
             bias = bias + self.time(ages)
         if self.absolute is not None:
             x = x + self.absolute(is_visit)
-        for block in self.blocks:
-            x = block(x, bias)
-        return x
+        return x, bias
 
 
 class Transformer(SequenceModel):

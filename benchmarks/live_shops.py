@@ -1,0 +1,130 @@
+"""The shops that the live benchmark asks: the report's own, and one of a million items made from it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import sparse
+
+from recolab.export import CompiledEncoder
+from recolab.histories import Catalog, Histories
+from recolab.lab import DEFAULT_RUN, open_lab
+from recolab.live import Encoded, Favour, Habit, Linked, LiveRecommender, Wish, open_live
+from recolab.live.sessions import session_of
+from recolab.live.tables import FloatTable, IndexedTable, make_index
+from recolab.rerank import Rules
+from recolab.schema import ITEM, VIEW
+
+K = 10
+SHOPPERS = 300  # who come back again and again, so that their sessions are in memory
+JITTER = 0.25  # of a coordinate's spread, between an item and its copies
+Floats = NDArray[np.float64]
+
+
+def shipped() -> Path:
+    """Find the folder that notebook 10 ships."""
+    return open_lab(7, DEFAULT_RUN).artefact("live")
+
+
+def all_rules(live: LiveRecommender) -> tuple[Rules, Wish]:
+    """Turn every rule on: prices, a category and an item left out, nothing seen today or bought in a year, three of a category, MMR."""
+    names = list(live.shelf.numbers)
+    first = live.catalog.ids([1])
+    return Rules(0.5, 50.0, exclude=first, not_categories=names[:1]), Wish(1, 365, 3, 0.3)
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Events of shoppers who come back, each followed by a list, with the seconds that both took."""
+
+    seconds: Floats
+    short: int  # lists that were not full
+
+    def quantile(self, share: float) -> float:
+        """Say within how many milliseconds this share of the lists was there."""
+        return float(1e3 * np.quantile(self.seconds, share))
+
+
+def walk(live: LiveRecommender, users: Sequence[object], n: int, seed: int, warm: int = 300) -> Walk:
+    """Let shoppers look at items and ask for a list with all rules on; the first `warm` are on no clock."""
+    rng, (rules, wish), now = np.random.default_rng(seed), all_rules(live), live.as_of
+    items = live.catalog.ids(rng.integers(1, len(live.catalog), warm + n))
+    drawn, taken, short = rng.integers(len(users), size=warm + n), np.empty(warm + n), 0
+    for step, (user, item) in enumerate(zip(drawn, items, strict=True)):
+        at = now + timedelta(seconds=step)
+        started = time.perf_counter()
+        live.observe(users[user], item, VIEW, at)
+        picks = live.recommend(users[user], K, rules, wish, at)
+        taken[step] = time.perf_counter() - started
+        short += len(picks) < K
+    return Walk(taken[warm:], short)
+
+
+def lists(live: LiveRecommender, users: Sequence[object]) -> list[set[object]]:
+    """Ask for a plain list of each shopper."""
+    at = live.as_of + timedelta(days=1)
+    return [{pick.item for pick in live.recommend(user, K, at=at)} for user in users]
+
+
+def recall(found: list[set[object]], exact: list[set[object]]) -> float:
+    """Say which share of the exact lists was found."""
+    return float(np.mean([len(a & b) / max(len(b), 1) for a, b in zip(found, exact, strict=True)]))
+
+
+def grown(n_items: int) -> tuple[Callable[[bool], LiveRecommender], float]:
+    """Repeat the report's shop until it has so many items: each copy's vectors a little elsewhere, its links its own.
+
+    Shoppers are shared among the copies, each having what is in theirs.
+    ->  how to open it, with an index or exactly, and the index's recall@10
+    """
+    live, rng = open_live(shipped()), np.random.default_rng(7)
+    encoded, linked, habit, favour = live.choir.voices
+    assert isinstance(encoded, Encoded) and isinstance(linked, Linked)  # noqa: PT018
+    assert isinstance(habit, Habit) and isinstance(favour, Favour)  # noqa: PT018
+    real, copies = encoded.table.vectors(np.arange(1, len(live.catalog))), -(-n_items // live.n_items)
+    spread = JITTER * real.std(0)
+    parts = [real + spread * rng.normal(size=real.shape) for _ in range(copies)]
+    table = np.concatenate([np.zeros((1, real.shape[1]), np.float32), *parts])[: n_items + 1].astype(np.float32)
+    vectors = table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-9)
+    past = _shared(live._sessions._past, live.n_items, copies, n_items)
+    links = sparse.block_diag([linked.links[1:, 1:]] * copies, format="csr", dtype=np.float32)
+    nobody = sparse.csr_matrix((1, 1), dtype=np.float32)
+    links = sparse.block_diag([nobody, links], format="csr", dtype=np.float32)[: n_items + 1, : n_items + 1]
+    sold = np.bincount(past.items, minlength=n_items + 1).astype(np.float32)
+    catalog = _repeated(live.catalog, copies, n_items)
+    compiled = CompiledEncoder(shipped() / "encoder.onnx")
+    asked = range(0, len(past), max(len(past) // 200, 1))
+    exact = Encoded(compiled, FloatTable(table), encoded.max_len)
+    states = np.stack([exact.state(session_of(past, b), past.as_of) for b in asked if past.lengths[b]])
+    index, found = make_index(table, states)
+    others = [Linked(links, linked.half_life / 86_400, linked.name), Habit(habit.days, habit.visits), Favour(sold)]
+    near = Encoded(compiled, IndexedTable(table, index), encoded.max_len)
+
+    def open_shop(indexed: bool) -> LiveRecommender:
+        voice, candidates = (near, 300) if indexed else (exact, None)
+        return LiveRecommender(
+            catalog, past, [voice, *others], live.choir.weights, vectors, candidates=candidates, max_sessions=SHOPPERS
+        )
+
+    return open_shop, found
+
+
+def _shared(past: Histories, n_real: int, copies: int, n_items: int) -> Histories:
+    """Move each shopper's history to a copy of the shop; what lies beyond the last item moves to the first copy."""
+    copy_of = np.repeat(np.arange(len(past)) % copies, past.lengths)
+    moved = past.items + copy_of * n_real
+    items = np.where(moved <= n_items, moved, past.items).astype(np.int32)
+    return replace(past, items=items)
+
+
+def _repeated(catalog: Catalog, copies: int, n_items: int) -> Catalog:
+    real = catalog.items[1:]
+    shelf = pl.concat([real.with_columns(pl.col(ITEM) + copy * 10**9) for copy in range(copies)])[:n_items]
+    return Catalog(pl.concat([catalog.items[:1], shelf]))
