@@ -84,8 +84,8 @@ async function work() {
 function settle(trouble) {
   state.trouble = trouble;
   state.failed = trouble?.passes ? state.failed + 1 : 0;
-  if (trouble?.passes) state.retry = setTimeout(work, RETRY_MS[Math.min(state.failed, RETRY_MS.length) - 1]);
-  else if (trouble && trouble.kind !== "key" && deeds.waiting().length) state.retry = setTimeout(work, RETRY_MS[0]);
+  const again = trouble && trouble.kind !== "key" && (trouble.passes || deeds.waiting().length > 0);
+  if (again) state.retry = setTimeout(work, RETRY_MS[Math.min(state.failed, RETRY_MS.length - 1)]);
   showTrouble();
 }
 
