@@ -224,6 +224,21 @@ def test_the_item_named_as_the_reason_is_one_without_which_the_score_falls(live,
     assert live.explain("nobody", 8) is None
 
 
+def test_a_list_is_explained_at_once_as_each_of_it_alone(live, monkeypatch):
+    for hour, item in enumerate((2, 7, 4)):
+        live.observe("s", item, VIEW, at=NOW + timedelta(hours=hour))
+    at = NOW + timedelta(hours=3)
+    assert live.reasons("s", [8, 5, 3], at=at) == [7, 4, 2] == [live.explain("s", item, at=at) for item in (8, 5, 3)]
+    assert live.reasons_for([2, 7, 4], [8, 5, 3]) == [7, 4, 2]
+    assert live.reasons("nobody", [8, 5]) == [None, None]
+    assert live.reasons("s", []) == []
+    said = []
+    hear = live.choir.hear_loud
+    monkeypatch.setattr(live.choir, "hear_loud", lambda *asked: said.append(1) or hear(*asked))
+    live.reasons("s", list(range(N_ITEMS)), at=at)
+    assert len(said) == 4  # the whole, and once without each of three
+
+
 def test_whoever_was_away_longest_makes_room_and_is_known_by_the_past_again(shop):
     catalog, past, (model, *_), _ = shop
     live = LiveRecommender(catalog, past, voices_of(shop), [1, 5, 0, 0.1], model.item_vectors(), max_sessions=2)
@@ -352,5 +367,6 @@ def test_a_card_shows_what_the_shelf_knows_now(live):
     assert live.card(3) == Card(item=3, title="3", category="1", price=13.0, stock=5.0)
     live.update_item(3, price=7.5, stock=0)
     assert (live.card(3).price, live.card(3).stock) == (7.5, 0)
+    assert live.categories == ["0", "1"]
     with pytest.raises(KeyError, match="99 is not in the catalog"):
         live.card(99)

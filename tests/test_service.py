@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
-import socket
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, timedelta
+from importlib.resources import files
 from uuid import UUID
 
 import httpx2 as httpx
@@ -25,6 +25,7 @@ from recolab.service import create_app, recall
 from recolab.service.app import of_type
 from recolab.service.limits import BODY_BYTES, CLIENTS, Rate
 from recolab.training import TrainConfig
+from tests.serving import free_port, served
 from tests.worlds import START, priced_ring
 
 N_ITEMS = 12
@@ -221,6 +222,56 @@ def test_it_says_how_it_is(client):
     assert {"/events", "/items/{item_id}", "/recommendations"} <= set(client.get("/openapi.json").json()["paths"])
 
 
+def places(response):
+    assert response.status_code == 200, response.text
+    return response.json()["items"]
+
+
+def test_a_place_shows_its_item_as_the_shelf_knows_it_now(client):
+    asked = {"user_id": "new", "k": N_ITEMS}
+    client.put("/items/3", json={"price": 7.25}, headers=KEY)
+    [three] = [place for place in places(client.get("/recommendations", params=asked)) if place["item_id"] == 3]
+    shown = {name: three[name] for name in ("title", "category", "price", "stock", "because")}
+    assert shown == {"title": "3", "category": "1", "price": 7.25, "stock": 5, "because": None}
+
+
+def test_reasons_are_told_where_they_are_asked_and_not_looked_for_where_they_are_not(client, live, monkeypatch):
+    client.post("/events", json={"user_id": "new", "item_id": 7, "kind": "view"}, headers=KEY)
+    asked, seven = {"user_id": "new", "k": 2}, {"item_id": 7, "title": "7"}
+    first, second = places(client.get("/recommendations", params=asked | {"reasons": True}))
+    assert (first["item_id"], first["because"], second["because"]) == (8, seven, None)
+    [first] = places(client.post("/recommendations", json={"items": [2, 7], "k": 1, "reasons": True}))
+    assert first["because"] == seven
+    for name in ("reasons", "reasons_for"):
+        monkeypatch.setattr(live, name, lambda *_: pytest.fail("nobody asked"))
+    assert places(client.get("/recommendations", params=asked))[0]["because"] is None
+    assert places(client.post("/recommendations", json={"items": [7], "k": 1}))[0]["because"] is None
+
+
+def test_the_categories_that_may_be_asked_for_are_named(client):
+    assert client.get("/categories").json() == {"categories": ["0", "1"]}
+
+
+def test_the_page_and_all_that_it_asks_for_are_there_and_none_of_it_is_elsewhere(client):
+    page = client.get("/")
+    assert page.headers["content-type"].startswith("text/html")
+    names = {part.name for part in files("recolab.service").joinpath("static").iterdir()}
+    said = {name: client.get(f"/page/{name}") for name in names}
+    assert {answer.status_code for answer in said.values()} == {200}
+    asked = re.findall(r'/page/([\w.]+)"|from "\./([\w.]+)"', page.text + "".join(one.text for one in said.values()))
+    assert {name for pair in asked for name in pair if name} == names - {"index.html"}
+    hosts = {host for one in said.values() for host in re.findall(r"https?://[^/\s\"]+", one.text)}
+    assert hosts <= {"http://www.w3.org"}  # the name of SVG, which nobody asks
+    assert client.get("/page/app.py").status_code == 404
+
+
+def test_the_page_may_ask_no_other_host_and_run_nothing_of_its_own_text(client):
+    for path in ("/", "/page/page.js"):
+        policy = client.get(path).headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+        assert "unsafe" not in policy
+
+
 @pytest.fixture(scope="module")
 def shipped(tmp_path_factory):
     """A folder as a notebook ships it."""
@@ -231,28 +282,6 @@ def shipped(tmp_path_factory):
     keep_weights(folder, [0, 1, 0, 0.01])
     assert open_live(folder).choir.weights == [0, 1, 0, 0.01]
     return folder
-
-
-def served(folder, port):
-    """Start the service as a user does, and wait until it answers."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "recolab.service", str(folder), "--port", str(port)],
-        env=os.environ | {"RECOLAB_API_KEY": "secret"},
-    )
-    for _ in range(400):
-        try:
-            if httpx.get(f"http://127.0.0.1:{port}/health").status_code == 200:
-                return process
-        except httpx.TransportError:
-            time.sleep(0.05)
-    process.kill()
-    raise AssertionError("the service did not start")
-
-
-def free_port():
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        return asked.getsockname()[1]
 
 
 def test_killed_while_it_takes_events_it_comes_back_with_all_that_it_had_taken(shipped):

@@ -55,12 +55,16 @@ class Choir:
         self.voices, self.weights = list(voices), list(map(float, weights))
 
     def hear(self, session: Session, now: int) -> Heard:
-        """Ask the voices that have a weight; where none of them has anything to say, as of a stranger, ask all."""
+        """Ask the voices that have a weight; where none of them has anything to say, as of a stranger, ask all alike."""
+        heard = self.hear_loud(session, now)
+        if all(opinion is NOTHING for _, _, opinion in heard.said):
+            return Heard([(voice.name, 1.0, voice.opinion(session, now)) for voice in self.voices])
+        return heard
+
+    def hear_loud(self, session: Session, now: int) -> Heard:
+        """Ask the voices that have a weight."""
         loud = [(voice, weight) for voice, weight in zip(self.voices, self.weights, strict=True) if weight]
-        said = [(voice.name, weight, voice.opinion(session, now)) for voice, weight in loud]
-        if all(opinion is NOTHING for _, _, opinion in said):
-            said = [(voice.name, 1.0, voice.opinion(session, now)) for voice in self.voices]
-        return Heard(said)
+        return Heard([(voice.name, weight, voice.opinion(session, now)) for voice, weight in loud])
 
     def follow(self, before: Session, after: Session, row: int, at: int, kind: int) -> None:
         """Let each voice carry over what it remembers of a session to the one with an event more."""

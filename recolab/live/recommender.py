@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,12 +14,13 @@ from recolab.histories import PAD, Catalog, Histories
 from recolab.live.choir import Choir, Heard
 from recolab.live.lists import Card, Pick, Wish, choose
 from recolab.live.opinions import Floats, Ints
+from recolab.live.reasons import what_holds_up
 from recolab.live.sessions import NOBODY, Session, Sessions, session_of
+from recolab.live.stock import LiveShelf
 from recolab.live.voices import Voice
-from recolab.rerank import Rules, Shelf
+from recolab.rerank import Rules
 from recolab.schema import CATEGORY, KINDS, PURCHASE, VIEW
 
-EXPLAINED = 20  # newest items of a session that may be named as a reason
 ASK_AT_MOST = 1000  # items of a list
 
 
@@ -51,14 +50,12 @@ class LiveRecommender:
         Raises ValueError where voices and weights do not match, two voices have one name, the past has no clock, or no session may be kept.
         """
         self.catalog, self.choir, self.vectors = catalog, Choir(voices, weights), vectors
-        self.shelf, self.name = Shelf(catalog), name
-        self._ids = catalog.ids(range(len(catalog)))
+        self.shelf, self.name = LiveShelf(catalog), name
+        self._ids, self._titles = catalog.ids(range(len(catalog))), catalog.titles(range(len(catalog)))
         self._categories = catalog.column(CATEGORY).cast(pl.String).to_list()
         self._row = {item: row for row, item in enumerate(self._ids) if row != PAD}
         self._sessions = Sessions(past, max_sessions)
         self._everything, self.candidates = np.arange(len(catalog)), candidates
-        self._allowed: dict[Any, tuple[Rules, NDArray[np.bool_]]] = {}
-        self._shelf_lock = threading.Lock()
 
     @property
     def n_items(self) -> int:
@@ -74,6 +71,11 @@ class LiveRecommender:
     def as_of(self) -> datetime:
         """When the past ended that the voices were fitted on."""
         return datetime.fromtimestamp(self._sessions.as_of, UTC)
+
+    @property
+    def categories(self) -> list[str]:
+        """Categories of the catalog, by name."""
+        return list(self.shelf.numbers)
 
     @property
     def item_type(self) -> type:
@@ -124,11 +126,8 @@ class LiveRecommender:
         self, items: Iterable[Hashable], k: int = 10, rules: Rules | None = None, wish: Wish | None = None
     ) -> list[Pick]:
         """List the k best items after these, oldest first, of somebody of whom nothing else is known or kept; as `recommend`."""
-        now, session = _seconds(None), NOBODY
-        rows = [row for row in (self._row.get(item, PAD) for item in items) if row != PAD]
-        for back, row in zip(range(len(rows), 0, -1), rows, strict=True):
-            session = session.plus(row, now - back, KINDS.index(VIEW))
-        return self._list(session, k, rules, wish, now)
+        now = _seconds(None)
+        return self._list(self._visit(items, now), k, rules, wish, now)
 
     def update_item(self, item: Hashable, *, price: float | None = None, stock: float | None = None) -> None:
         """Change what an item costs or how many there are; the very next list knows.
@@ -139,20 +138,12 @@ class LiveRecommender:
         for name, value in (("price", price), ("stock", stock)):
             if value is not None and not 0 <= value < np.inf:
                 raise ValueError(f"{name} = {value!r} of {item!r} must be a number from 0 up")
-        with self._shelf_lock:
-            if price is not None:
-                self.shelf.prices[row] = price
-            if stock is not None:
-                self.shelf.stock[row] = stock
-            for rules, allowed in self._allowed.values():
-                allowed[row] = self.shelf.allowed(rules, np.array([row]))[0]
+        self.shelf.change(row, price, stock)
 
     def card(self, item: Hashable) -> Card:
         """Say what there is to show of an item, as of now; raises KeyError for an unknown one."""
         row = self._known(item)
-        [title], category = self.catalog.titles([row]), self._categories[row]
-        price, stock = (None if np.isnan(x[row]) else float(x[row]) for x in (self.shelf.prices, self.shelf.stock))
-        return Card(item, title, category, price, stock)
+        return Card(item, self._titles[row], self._categories[row], *self.shelf.told(row))
 
     def score(self, histories: Histories) -> Floats:
         """Score packed histories as any other model does, so that it can be judged beside them: B histories -> (B, N)."""
@@ -167,20 +158,33 @@ class LiveRecommender:
         The reason is true by construction: each of the newest items is taken out in turn, and the score is asked again.
         Raises KeyError for an item that the catalog does not know.
         """
-        row, session = self._known(item), self._sessions.of(user)
-        now = _not_before(session, _seconds(at))
-        asked, lost = np.array([row]), dict[int, float]()
-        [whole] = self.choir.hear(session, now).of(asked)
-        for named in dict.fromkeys(session.items[::-1][:EXPLAINED].tolist()):
-            [left] = self.choir.hear(session.without(named), now).of(asked)
-            lost[named] = float(whole - left)
-        best = max(lost, key=lambda named: lost[named], default=PAD)
-        return self._ids[best] if best != PAD and lost[best] > 0 else None
+        return self.reasons(user, [item], at)[0]
+
+    def reasons(self, user: Hashable, items: Sequence[Hashable], at: datetime | None = None) -> list[Any]:
+        """Explain a whole list at the cost of one item, as `explain` does: a reason or None for each."""
+        return self._reasons(self._sessions.of(user), items, _seconds(at))
+
+    def reasons_for(self, seen: Iterable[Hashable], items: Sequence[Hashable]) -> list[Any]:
+        """Explain a list of `recommend_for` after the items that were seen; as `reasons`."""
+        now = _seconds(None)
+        return self._reasons(self._visit(seen, now), items, now)
 
     def _known(self, item: Hashable) -> int:
         if item not in self._row:
             raise KeyError(f"{item!r} is not in the catalog of {len(self._row):,} items")
         return self._row[item]
+
+    def _visit(self, items: Iterable[Hashable], now: int) -> Session:
+        session, rows = NOBODY, [row for row in (self._row.get(item, PAD) for item in items) if row != PAD]
+        for back, row in zip(range(len(rows), 0, -1), rows, strict=True):
+            session = session.plus(row, now - back, KINDS.index(VIEW))
+        return session
+
+    def _reasons(self, session: Session, items: Sequence[Hashable], now: int) -> list[Any]:
+        rows, now = np.array([self._known(item) for item in items], np.int64), _not_before(session, now)
+        return [
+            self._ids[row] for row in what_holds_up(session, rows, lambda one: self.choir.hear_loud(one, now).of(rows))
+        ]
 
     def _list(self, session: Session, k: int, rules: Rules | None, wish: Wish | None, now: int) -> list[Pick]:
         if not 1 <= k <= ASK_AT_MOST:
@@ -207,18 +211,7 @@ class LiveRecommender:
         return rows, heard.of(rows)
 
     def _may_show(self, rules: Rules | None, rows: Ints) -> NDArray[np.bool_]:
-        """Ask the shelf about some rows; about all, once for all requests with the same rules: `update_item` keeps the answer true."""
-        rules = rules or Rules()
-        if rows is not self._everything:
-            return self.shelf.allowed(rules, rows)
-        wanted = rules.categories if rules.categories is None else frozenset(rules.categories)
-        key = (rules.min_price, rules.max_price, wanted, frozenset(rules.not_categories))
-        with self._shelf_lock:
-            if key not in self._allowed:
-                if len(self._allowed) > 100:  # of 17,000 bytes and more each
-                    self._allowed.clear()
-                self._allowed[key] = replace(rules, exclude=()), self.shelf.allowed(rules)
-            return self._allowed[key][1]
+        return self.shelf.allowed_now(rules or Rules()) if rows is self._everything else self.shelf.allowed(rules, rows)
 
     def _unwanted(self, session: Session, rules: Rules | None, wish: Wish, now: int) -> Ints:
         """Find the rows that this shopper shall not see now, whatever the shelf says."""

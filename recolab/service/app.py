@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,8 +22,9 @@ from fastapi.security import APIKeyHeader
 from prometheus_client import generate_latest
 
 from recolab.live import Journal, LiveRecommender, Pick, replay
-from recolab.service.bodies import Answer, Change, Event, Place, Question, Visit
+from recolab.service.bodies import Answer, Because, Change, Event, Place, Question, Terms, Visit
 from recolab.service.limits import Gate
+from recolab.service.page import showing
 
 _NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")  # as whole numbers of logs are
 PER_SECOND = 2000.0  # requests of one client
@@ -52,6 +53,7 @@ def create_app(live: LiveRecommender, journal_path: Path, api_key: str, per_seco
     app.include_router(_writing(live, journal), dependencies=[Depends(_key_check(api_key))])
     app.include_router(_reading(live))
     app.include_router(_watching(live, gate))
+    app.include_router(showing())
     return app
 
 
@@ -106,19 +108,26 @@ def _writing(live: LiveRecommender, journal: Journal) -> APIRouter:
 def _reading(live: LiveRecommender) -> APIRouter:
     router = APIRouter()
 
-    @router.get("/recommendations")
-    async def recommendations(asked: Annotated[Question, Query()]) -> Answer:
+    @router.get("/recommendations", response_model=Answer)
+    async def recommendations(asked: Annotated[Question, Query()]) -> Response:
         """List the best items for a shopper, best first; for one who is not known, what everybody buys."""
         excluded = [of_type(item, live.item_type) for item in asked.exclude]
-        rules = replace(asked.rules(), exclude=excluded)
-        return _answer(live.recommend(of_type(asked.user_id, live.user_type), asked.k, rules, asked.wish()))
+        rules, user = replace(asked.rules(), exclude=excluded), of_type(asked.user_id, live.user_type)
+        picks = live.recommend(user, asked.k, rules, asked.wish())
+        return _answer(live, picks, await _why(asked, partial(live.reasons, user), picks))
 
-    @router.post("/recommendations")
-    async def recommendations_for(visit: Visit) -> Answer:
+    @router.post("/recommendations", response_model=Answer)
+    async def recommendations_for(visit: Visit) -> Response:
         """List the best items after those that a stranger saw; nothing of it is kept."""
         seen, excluded = ([of_type(item, live.item_type) for item in ids] for ids in (visit.items, visit.exclude))
         rules = replace(visit.rules(), exclude=excluded)
-        return _answer(live.recommend_for(seen, visit.k, rules, visit.wish()))
+        picks = live.recommend_for(seen, visit.k, rules, visit.wish())
+        return _answer(live, picks, await _why(visit, partial(live.reasons_for, seen), picks))
+
+    @router.get("/categories")
+    async def categories() -> dict[str, list[str]]:
+        """Name the categories that a list may be asked for."""
+        return {"categories": live.categories}
 
     return router
 
@@ -164,6 +173,27 @@ def _plain(item: Any) -> Any:
     return str(item) if isinstance(item, UUID) else item
 
 
-def _answer(picks: list[Pick]) -> Answer:
-    places = [Place(item_id=_plain(pick.item), score=pick.score, shares=pick.shares) for pick in picks]
-    return Answer(items=places)
+async def _why(terms: Terms, reasons: Callable[[list[Any]], list[Any]], picks: list[Pick]) -> list[Any]:
+    """Ask for reasons where they are wanted, and beside the loop: they take as long as twenty lists."""
+    return await run_in_threadpool(reasons, [pick.item for pick in picks]) if terms.reasons else [None] * len(picks)
+
+
+def _answer(live: LiveRecommender, picks: list[Pick], reasons: list[Any]) -> Response:
+    places = [_place(live, pick, reason) for pick, reason in zip(picks, reasons, strict=True)]
+    # Written here: given the model, FastAPI would check each field a second time.
+    return Response(Answer(items=places).model_dump_json(), media_type="application/json")
+
+
+def _place(live: LiveRecommender, pick: Pick, reason: Any) -> Place:
+    card = live.card(pick.item)
+    because = None if reason is None else Because(item_id=_plain(reason), title=live.card(reason).title)
+    return Place(
+        item_id=_plain(pick.item),
+        score=pick.score,
+        shares=pick.shares,
+        title=card.title,
+        category=card.category,
+        price=card.price,
+        stock=card.stock,
+        because=because,
+    )

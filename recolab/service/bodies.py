@@ -89,6 +89,7 @@ class Terms(_Body):
     not_bought_days: Amount | None = None
     most_per_category: Annotated[int, Field(ge=1)] | None = None
     variety: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    reasons: bool = False  # costs as much as a list for each of the newest items
 
     def rules(self) -> Rules:
         """Say what may be shown."""
@@ -111,12 +112,24 @@ class Visit(Terms):
     items: Annotated[list[Id], Field(max_length=MOST_ITEMS)]
 
 
+class Because(BaseModel):
+    """The item without which a place would lose most of its score."""
+
+    item_id: Id
+    title: str
+
+
 class Place(BaseModel):
-    """One place of a list, with how much of the score each voice said."""
+    """One place of a list: how much of the score each voice said, what there is to show of the item, and why, where it was asked."""
 
     item_id: Id
     score: float
     shares: dict[str, float]
+    title: str
+    category: str | None
+    price: float | None
+    stock: float | None
+    because: Because | None = None
 
 
 class Answer(BaseModel):
