@@ -21,6 +21,7 @@ from recolab.report.parameters import (
     settle,
     shared_parameters,
 )
+from recolab.report.running import _write_html
 from recolab.report.stamps import Stamp, files_in, fingerprint, package_fingerprint, read_stamp, written_since
 
 KERNEL = {"name": "python3", "language": "python", "display_name": "Python 3"}
@@ -442,3 +443,15 @@ def test_a_table_prints_values_with_their_intervals():
     assert markdown_table(table) == (
         "| model | users | hr | x |\n| --- | ---: | ---: | ---: |\n| a\\|b | 1,234 | 0.2500 (0.2000 to 0.3100) | 3.50 |"
     )
+
+
+def test_of_what_moved_in_a_notebook_the_page_keeps_the_still_picture(tmp_path):
+    widget = {"application/vnd.jupyter.widget-view+json": {"model_id": "gone"}, "text/plain": "Bar()"}
+    outputs = [widget, widget | {"text/html": "<b>it stood still</b>"}, {"text/plain": "a value"}]
+    cell = nbformat.v4.new_code_cell("1", outputs=[nbformat.v4.new_output("display_data", data) for data in outputs])
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "one.ipynb")
+    _write_html(tmp_path / "one.ipynb", tmp_path / "one.html")
+    page = (tmp_path / "one.html").read_text()
+    assert page.count("<b>it stood still</b>") == page.count("a value") == 1
+    assert "Bar()" not in page
+    assert "widget-view" not in page

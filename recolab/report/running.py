@@ -107,15 +107,21 @@ def _run(notebook: Path, parameters: dict[str, Any], mark: str, lab: Lab) -> Sta
 
 
 def _write_html(notebook: Path, path: Path) -> None:
-    """Make a page of its own, pictures inside; bars that only moved while it ran are left out."""
+    """Make a page of its own, pictures inside; of what moved while it ran, the still picture is left where there is one."""
     content = nbformat.read(notebook, as_version=4)
     content.metadata.pop("widgets", None)
     for cell in content.cells:
         if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if _WIDGET not in output.get("data", {})]
+            cell.outputs = [output for output in cell.outputs if _stands_still(output)]
     page, _ = HTMLExporter(embed_images=True).from_notebook_node(content)
     with write_atomically(path) as temporary:
         temporary.write_text(page)
+
+
+def _stands_still(output: Any) -> bool:
+    """Take the widget out of an output  ->  whether there is anything left to look at."""
+    moved = output.get("data", {}).pop(_WIDGET, None)
+    return moved is None or "text/html" in output.data
 
 
 @contextmanager
