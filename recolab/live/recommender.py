@@ -43,12 +43,15 @@ class LiveRecommender:
     ) -> None:
         """past: what was known before the first live event    weights: of the voices    vectors: (N, D) of length 1, for variety.
 
-        Raises ValueError where voices and weights do not match, two voices have one name, the past has no clock, or no session may be kept.
+        Raises ValueError where voices and weights do not match, two voices have one name, the past has no clock,
+        no session may be kept, or the catalog is empty.
         """
         if len(voices) != len(weights) or len({voice.name for voice in voices}) < len(voices):
             raise ValueError(
                 f"{len(weights)} weights for the voices {[v.name for v in voices]}: one each, by its own name"
             )
+        if len(catalog) < 2:
+            raise ValueError("a catalog without items: there is nothing to recommend")
         self.catalog, self.voices, self.weights, self.vectors = (
             catalog,
             list(voices),
