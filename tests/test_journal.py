@@ -108,7 +108,10 @@ def test_many_threads_share_the_disk_and_none_is_told_too_soon(tmp_path, monkeyp
 
 
 def test_two_processes_cannot_write_one_journal(tmp_path):
-    with Journal(tmp_path / "events.log"), pytest.raises(BlockingIOError):
+    with (
+        Journal(tmp_path / "events.log"),
+        pytest.raises(BlockingIOError, match=r"another process writes here.*events\.log"),
+    ):
         Journal(tmp_path / "events.log")
 
 
@@ -142,3 +145,14 @@ def test_killed_again_and_again_it_loses_nothing_that_was_acknowledged(tmp_path)
         numbers = [record["number"] for record in replay(path)]
         assert set(range(told + 1)) <= set(numbers)
         told = max(numbers)
+
+
+def test_the_folder_is_on_the_disk_too_before_a_journal_is_written_to(tmp_path, monkeypatch):
+    flushed, flush = [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: (flushed.append(os.fstat(file).st_ino), flush(file)))
+    with Journal(tmp_path / "new" / "newer" / "events.log") as journal:
+        folders = (journal.path.parent, journal.path.parent.parent, tmp_path)  # two of them are new, in one that is not
+        assert flushed == [folder.stat().st_ino for folder in folders]
+        journal.append({"n": 1})
+    with Journal(journal.path):
+        assert flushed[3:] == [folders[0].stat().st_ino]

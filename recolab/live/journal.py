@@ -29,13 +29,15 @@ class Journal:
 
         Raises JournalError where a line is damaged, BlockingIOError where another process writes here.
         """
+        new = [folder for folder in path.parents if not folder.exists()]
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         try:
-            _lock(self._file)
+            _lock(self._file, path)
             self._put_aside(sound_length(path))
-            flush(path.parent)
+            for folder in (path.parent, *(one.parent for one in new)):  # a line in a file that nobody finds is lost
+                flush(folder)
         except BaseException:
             os.close(self._file)
             raise
@@ -148,8 +150,11 @@ def _read(line: bytes) -> dict[str, Any] | None:
     return record
 
 
-def _lock(file: int) -> None:
+def _lock(file: int, path: Path) -> None:
     """Keep other processes out; the system lets go when this one ends, however it ends."""
     import fcntl  # noqa: PLC0415  not on Windows, which the rest of the package runs on
 
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise BlockingIOError(error.errno, "another process writes here, end it first", str(path)) from None

@@ -47,8 +47,11 @@ class LiveRecommender:
 
         candidates: items that each voice names, of which lists are made; None = all items, which is exact
 
-        Raises ValueError where voices and weights do not match, two voices have one name, the past has no clock, or no session may be kept.
+        Raises ValueError where voices and weights do not match, two voices have one name, the past has no clock,
+        no session may be kept, or the catalog is empty.
         """
+        if len(catalog) < 2:
+            raise ValueError("a catalog without items: there is nothing to recommend")
         self.catalog, self.choir, self.vectors = catalog, Choir(voices, weights), vectors
         self.shelf, self.name = LiveShelf(catalog), name
         self._ids, self._titles = catalog.ids(range(len(catalog))), catalog.titles(range(len(catalog)))

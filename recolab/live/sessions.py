@@ -125,7 +125,6 @@ class Sessions:
 
     def _keep(self, kept: OrderedDict[Hashable, Session], user: Hashable, session: Session) -> Session:
         kept[user] = session
-        kept.move_to_end(user)
         if len(kept) > self._most:
             kept.popitem(last=False)
         return session

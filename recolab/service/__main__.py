@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 from pathlib import Path
+from typing import NoReturn
 
 import uvicorn
 
@@ -13,20 +15,42 @@ from recolab.service.app import create_app
 
 KEY = "RECOLAB_API_KEY"  # in the environment: asked of whoever writes
 JOURNAL = "events.log"
+LAST_ANSWERS = 10  # seconds that requests under way have when the service is told to stop
 
 
-def main() -> None:
-    """Open the folder, recall its journal, and answer until told to stop."""
+def parser() -> argparse.ArgumentParser:
+    """Say which words the command takes; the files in deploy/ are tested against it."""
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("folder", type=Path, help="written by recolab.live.ship")
     asked.add_argument("--host", default="127.0.0.1")
     asked.add_argument("--port", type=int, default=8000)
+    return asked
+
+
+def main() -> None:
+    """Open the folder, recall its journal, and answer until told to stop."""
+    asked = parser()
     told = asked.parse_args()
     key = os.environ.get(KEY, "")
     if not key:
         asked.error(f"set {KEY} in the environment: whoever writes events is asked for it")
+    # uvicorn raises the signal again when its last answer is given: a stop that was asked for is no failure.
+    signal.signal(signal.SIGTERM, _end)
     app = create_app(open_live(told.folder), told.folder / JOURNAL, key)
-    uvicorn.run(app, host=told.host, port=told.port, http="httptools", log_level="warning", access_log=False)
+    with app.state.journal:
+        uvicorn.run(
+            app,
+            host=told.host,
+            port=told.port,
+            http="httptools",
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=LAST_ANSWERS,
+        )
+
+
+def _end(*_: object) -> NoReturn:
+    raise SystemExit(0)
 
 
 if __name__ == "__main__":

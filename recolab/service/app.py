@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import secrets
 from collections.abc import Callable, Hashable
@@ -28,6 +29,7 @@ from recolab.service.page import showing
 
 _NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")  # as whole numbers of logs are
 PER_SECOND = 2000.0  # requests of one client
+FAULTS = 20  # of one body that are told
 
 
 def create_app(live: LiveRecommender, journal_path: Path, api_key: str, per_second: float = PER_SECOND) -> FastAPI:
@@ -72,8 +74,10 @@ def recall(live: LiveRecommender, journal_path: Path) -> int:
 
 
 def _key_check(api_key: str) -> Any:
+    wanted = os.fsencode(api_key)  # as the environment holds it
+
     async def may_write(key: Annotated[str | None, Depends(APIKeyHeader(name="X-API-Key", auto_error=False))]) -> None:
-        if key is None or not secrets.compare_digest(key.encode(), api_key.encode()):
+        if key is None or not secrets.compare_digest(key.encode("latin-1"), wanted):  # byte for byte, as it was sent
             raise HTTPException(401, "writing wants the API key in the header X-API-Key")
 
     return may_write
@@ -164,7 +168,8 @@ async def _refused(_: Request, error: Exception) -> Response:
     """Say which field does not fit and why, without repeating what was sent: not all of it can be."""
     assert isinstance(error, RequestValidationError)
     faults = [
-        {"loc": [str(part) for part in one["loc"]], "msg": one["msg"], "type": one["type"]} for one in error.errors()
+        {"loc": [str(part) for part in one["loc"]], "msg": one["msg"], "type": one["type"]}
+        for one in error.errors()[:FAULTS]
     ]
     return Response(json.dumps({"detail": faults}), 422, media_type="application/json")
 
