@@ -28,10 +28,10 @@ class Opinion(Protocol):
 
 @dataclass(frozen=True)
 class OfAll:
-    """An opinion that does not depend on the shopper: values (N,), and the rows in their order."""
+    """An opinion of every item: values (N,); the rows in their order, where that is known."""
 
     values: Floats
-    order: Ints
+    order: Ints | None = None
 
     def add_to(self, scores: Floats, weight: float) -> None:
         """Add as it is."""
@@ -44,7 +44,7 @@ class OfAll:
 
     def best(self, n: int) -> Ints:
         """Take the first."""
-        return self.order[:n]
+        return largest(self.values, n) if self.order is None else self.order[:n]
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,12 @@ def largest(scores: Floats, n: int) -> Ints:
     """Find the n largest, best first, ties by row; what is -inf is not among them: (N,) -> (at most n,).
 
     The n-th largest of the blocks' maxima is reached by at least n scores, so all that do not reach it are out after one pass.
+    (A block is every so-manieth score: its maxima are taken for all blocks side by side.)
     """
     blocks = len(scores) // BLOCK
     bound = np.float32(-np.inf)
     if blocks > n:
-        tops = scores[: blocks * BLOCK].reshape(blocks, BLOCK).max(1)
+        tops = scores[: blocks * BLOCK].reshape(BLOCK, blocks).max(0)
         bound = np.partition(tops, blocks - n)[blocks - n]
     rows = np.flatnonzero(scores >= bound) if np.isfinite(bound) else np.flatnonzero(scores > -np.inf)
     found: Ints = rows[np.argsort(-scores[rows], kind="stable")[:n]]

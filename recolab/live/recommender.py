@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from recolab.histories import PAD, Catalog, Histories
 from recolab.live.choir import Choir, Heard
@@ -196,7 +195,7 @@ class LiveRecommender:
         heard, unwanted = self.choir.hear(session, now), self._unwanted(session, rules, wish, now)
         for candidates in dict.fromkeys([self.candidates, None]):  # where rules leave too few of them, all are asked
             rows, scores = self._asked(heard, candidates)
-            scores[~self._may_show(rules, rows)] = -np.inf
+            scores += self.shelf.bars(rules or Rules(), None if candidates is None else rows)
             scores[_places(rows, unwanted)] = -np.inf
             chosen = choose(scores, rows, self.vectors, self.shelf.groups, k, wish)
             if len(chosen) == k:
@@ -212,9 +211,6 @@ class LiveRecommender:
             return self._everything, heard.of_all(len(self.catalog))
         rows = heard.named(candidates)
         return rows, heard.of(rows)
-
-    def _may_show(self, rules: Rules | None, rows: Ints) -> NDArray[np.bool_]:
-        return self.shelf.allowed_now(rules or Rules()) if rows is self._everything else self.shelf.allowed(rules, rows)
 
     def _unwanted(self, session: Session, rules: Rules | None, wish: Wish, now: int) -> Ints:
         """Find the rows that this shopper shall not see now, whatever the shelf says."""

