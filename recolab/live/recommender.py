@@ -196,7 +196,7 @@ class LiveRecommender:
         for candidates in dict.fromkeys([self.candidates, None]):  # where rules leave too few of them, all are asked
             rows, scores = self._asked(heard, candidates)
             scores += self.shelf.bars(rules or Rules(), None if candidates is None else rows)
-            scores[_places(rows, unwanted)] = -np.inf
+            scores[unwanted if candidates is None else _places(rows, unwanted)] = -np.inf
             chosen = choose(scores, rows, self.vectors, self.shelf.groups, k, wish)
             if len(chosen) == k:
                 break

@@ -109,7 +109,7 @@ def open_voices(folder: Path, *, int8: bool = False) -> list[Voice]:
     """
     note, tables = _read_note(folder), load_file(folder / _TABLES)
     table: ItemTable = Int8Table(tables["table"]) if int8 else FloatTable(tables["table"])
-    if note["index_recall@10"] is not None:
+    if (folder / _INDEX).exists():
         table = IndexedTable(tables["table"], load_index(folder / _INDEX))
     n_items = len(tables["table"])
     links = sparse.csr_matrix((tables["links"], tables["columns"], tables["ends"]), (n_items, n_items))
@@ -125,7 +125,7 @@ def open_live(folder: Path, max_sessions: int = 2000, *, int8: bool = False) -> 
     """Open a live recommender as it was shipped; raises what `open_voices` raises."""
     voices, note = open_voices(folder, int8=int8), _read_note(folder)
     weights = note["weights"] or [1.0] * len(voices)
-    candidates = None if note["index_recall@10"] is None else CANDIDATES
+    candidates = CANDIDATES if (folder / _INDEX).exists() else None
     catalog, past = load_catalog(folder / _CATALOG), load_histories(folder / _PAST)
     vectors = load_file(folder / _TABLES)["vectors"]
     return LiveRecommender(catalog, past, voices, weights, vectors, candidates=candidates, max_sessions=max_sessions)

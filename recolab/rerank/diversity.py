@@ -82,15 +82,18 @@ def _pick(
     k: int, gains: Floats, after: Callable[[int], Floats], groups: Ints | None = None, most: int | None = None
 ) -> Ints:
     """Take the largest gain again and again, asking for new gains after each choice; a full group is closed."""
-    is_open, chosen, count = np.ones(len(gains), bool), list[int](), dict[int, int]()
-    while len(chosen) < k and is_open.any():
-        best = int(np.where(is_open, gains, -np.inf).argmax())
+    closed, chosen, count = np.zeros(len(gains), np.float32), list[int](), dict[int, int]()
+    for _ in range(min(k, len(gains))):
+        left = gains + closed
+        best = int(left.argmax())
+        if left[best] == -np.inf:
+            break
         chosen.append(best)
-        is_open[best] = False
+        closed[best] = -np.inf
         if groups is not None and most is not None:
             group = int(groups[best])
             count[group] = count.get(group, 0) + 1
             if count[group] >= most:
-                is_open &= groups != group
+                closed[groups == group] = -np.inf
         gains = after(best)
     return np.array(chosen, np.int64)
