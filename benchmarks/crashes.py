@@ -127,7 +127,7 @@ def endure(folder: Path, items: Sequence[Any], kills: int, writers: int, seed: i
         finally:
             over.set()
         taken: Taken = set().union(*(one.result() for one in writing))
-        lists = {user: listed(supervisor.url, user) for user, _ in taken}
+        lists = {user: listed(supervisor.url, user) for user in {user for user, _ in taken}}
     kept = {(record["user"], datetime.fromisoformat(record["at"])) for record in replay(folder / JOURNAL)}
     assert supervisor.process is not None
     return Endured(taken, taken - kept, supervisor.seconds, lists, supervisor.process.returncode)
