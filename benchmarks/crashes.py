@@ -1,6 +1,6 @@
 """Is an event lost that was acknowledged, when the service is killed again and again while it takes events?
 
-python -m benchmarks.crashes    # five minutes; a copy of the live shop that `make report` has written
+python -m benchmarks.crashes    # two minutes; a copy of the live shop that `make report` has written
 
 The service is started as its user starts it, and again whenever it ends, as the systemd unit and the compose file in
 recolab/service/deploy do. Four writers send events and ask for a list after each; at random moments the service is killed (`kill -9`).
@@ -127,7 +127,7 @@ def endure(folder: Path, items: Sequence[Any], kills: int, writers: int, seed: i
         finally:
             over.set()
         taken: Taken = set().union(*(one.result() for one in writing))
-        lists = {user: listed(supervisor.url, user) for user, _ in taken}
+        lists = {user: listed(supervisor.url, user) for user in {user for user, _ in taken}}
     kept = {(record["user"], datetime.fromisoformat(record["at"])) for record in replay(folder / JOURNAL)}
     assert supervisor.process is not None
     return Endured(taken, taken - kept, supervisor.seconds, lists, supervisor.process.returncode)

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks import kept, quick, sequences, tasks, training, warm
+from benchmarks import crashes, kept, quick, sequences, tasks, training, warm
 from benchmarks.cost import Size, explained, made_up, multiply_adds
 from benchmarks.grounds import Ground
 from benchmarks.peers.shared import goes_on, peak_gb, read_log
@@ -292,3 +292,10 @@ def test_a_case_is_read_again_from_committed_code_only(monkeypatch, tmp_path):
     assert [kept.kept("ring", "one", measure)["n"][0] for _ in range(2)] == [1, 1]
     monkeypatch.setattr(kept, "code_version", lambda: "abc+")  # any change looks alike
     assert [kept.kept("ring", "one", measure)["n"][0] for _ in range(2)] == [2, 3]
+
+
+def test_a_run_of_crashes_is_one_row_and_the_first_start_follows_no_kill():
+    taken = {("a", START), ("b", START)}
+    found = crashes.Endured(taken, {("b", START)}, [3.0, 1.004, 2.0], {}, 0)
+    [row] = crashes.table_of(found, writers=2).rows()
+    assert row == (2, 2, 2, 1, 2.0, 3.0)
