@@ -20,10 +20,10 @@ EVENT_COLUMNS = (USER, ITEM, TIME, KIND, VALUE)
 BASKET = "basket_id"  # one checkout
 SESSION = "session_id"  # one visit
 DWELL = "dwell_seconds"
-QUANTITY = "quantity"
-PRICE = "price"
-RATING = "rating"
-TEXT = "text"
+QUANTITY, PRICE, RATING, TEXT = "quantity", "price", "rating", "text"
+
+# Impression columns, a row for each thing shown: its place (from 1), how probable it was there, and whether it was clicked.
+POSITION, PROPENSITY, CLICK = "position", "propensity", "click"
 
 # Item columns: only `item_id` is required.
 TITLE = "title"
