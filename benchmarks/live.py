@@ -75,7 +75,7 @@ def floor_ms(live: LiveRecommender, n_items: int) -> float:
 
 def rounds(live: LiveRecommender, n: int = ASKED) -> tuple[float, float]:
     """Walk five times  ->  the medians of p50 and p99, in ms; raises where a list is short."""
-    users = live._sessions._past.users[:SHOPPERS]
+    users = live.past.users[:SHOPPERS]
     walks = [walk(live, users, n, seed) for seed in range(ROUNDS)]
     if short := sum(each.short for each in walks):
         raise AssertionError(f"{short} lists were not full")
@@ -88,7 +88,7 @@ def process() -> list[Row]:
     users = None
     for named, int8 in (("float32", False), ("int8", True)):
         live = open_live(shipped(), int8=int8)
-        users = users or live._sessions._past.users[:200]
+        users = users or live.past.users[:200]
         exact = lists(open_live(shipped()), users)
         with threadpool_limits(1):
             middle, slow = rounds(live)
@@ -111,7 +111,7 @@ def million() -> list[Row]:
     open_shop, index_recall = grown(MILLION)
     found = [row("a million items, the index alone, recall@10", index_recall, "share", 1.0)]
     live = open_shop(True)
-    users = live._sessions._past.users[:SHOPPERS]
+    users = live.past.users[:SHOPPERS]
     near, exact = lists(live, users), lists(open_shop(False), users)
     found.append(row(f"a million items, lists, recall@{K} of exact", recall(near, exact), "share", 1.0))
     with threadpool_limits(1):
@@ -144,7 +144,7 @@ def sizes() -> list[Row]:
 def peer() -> list[Row]:
     """Ask RecTools' SASRec of the same size, of the same histories, for one user's list."""
     live = open_live(shipped())
-    past, length = live._sessions._past, live.choir.voices[0].max_len  # type: ignore[attr-defined]
+    past, length = live.past, live.choir.voices[0].max_len  # type: ignore[attr-defined]
     with TemporaryDirectory() as folder:
         log = Path(folder) / "log.txt"
         ids = np.array(live.catalog.ids(range(1, len(live.catalog))))
@@ -204,7 +204,7 @@ def http() -> list[Row]:
         shutil.copytree(shipped(), folder, ignore=shutil.ignore_patterns("events.log*"))
         live = open_live(folder)
         pairs = Path(made) / "walk.txt"
-        users, items = live._sessions._past.users[:1000], live.catalog.ids(range(1, 1001))
+        users, items = live.past.users[:1000], live.catalog.ids(range(1, 1001))
         pairs.write_text("\n".join(f"{user} {item}" for user, item in zip(users, items, strict=True)))
         environment = os.environ | {"RECOLAB_API_KEY": "benchmark", "RECOLAB_WALK": str(pairs)}
         command = [sys.executable, "-m", "recolab.service", str(folder), "--port", "8765"]

@@ -93,7 +93,7 @@ def grown(n_items: int) -> tuple[Callable[[bool], LiveRecommender], float]:
     parts = [real + spread * rng.normal(size=real.shape) for _ in range(copies)]
     table = np.concatenate([np.zeros((1, real.shape[1]), np.float32), *parts])[: n_items + 1].astype(np.float32)
     vectors = table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-9)
-    past = _shared(live._sessions._past, live.n_items, copies, n_items)
+    past = _shared(live.past, live.n_items, copies, n_items)
     links = sparse.block_diag([linked.links[1:, 1:]] * copies, format="csr", dtype=np.float32)
     nobody = sparse.csr_matrix((1, 1), dtype=np.float32)
     links = sparse.block_diag([nobody, links], format="csr", dtype=np.float32)[: n_items + 1, : n_items + 1]
@@ -117,10 +117,10 @@ def grown(n_items: int) -> tuple[Callable[[bool], LiveRecommender], float]:
 
 
 def _shared(past: Histories, n_real: int, copies: int, n_items: int) -> Histories:
-    """Move each shopper's history to a copy of the shop; what lies beyond the last item moves to the first copy."""
+    """Move each shopper's history to a copy of the shop; what lies beyond the last item begins again at the first."""
     copy_of = np.repeat(np.arange(len(past)) % copies, past.lengths)
     moved = past.items + copy_of * n_real
-    items = np.where(moved <= n_items, moved, past.items).astype(np.int32)
+    items = (1 + (moved - 1) % n_items).astype(np.int32)
     return replace(past, items=items)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -195,3 +197,8 @@ def test_a_basket_counts_by_its_root_and_the_compiled_encoder_sees_how_long_ago_
         places = np.searchsorted(session.visits(), np.arange(len(session)), side="right")
         in_seconds = Session(session.items, past.as_of - 99 + places, session.kinds)  # the same visits, of just now
         assert np.abs(voice.opinion(in_seconds, past.as_of).of(rows) / SMALL - wanted).max() > 0.01
+
+
+def test_who_serves_waits_for_nothing_that_only_learning_needs():
+    code = "import sys, recolab.service.app; print(sorted({'lightgbm', 'sklearn', 'optuna', 'matplotlib'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

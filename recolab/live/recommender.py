@@ -51,7 +51,7 @@ class LiveRecommender:
         """
         if len(catalog) < 2:
             raise ValueError("a catalog without items: there is nothing to recommend")
-        self.catalog, self.choir, self.vectors = catalog, Choir(voices, weights), vectors
+        self.catalog, self.past, self.choir, self.vectors = catalog, past, Choir(voices, weights), vectors
         self.shelf, self.name = LiveShelf(catalog), name
         self._ids, self._titles = catalog.ids(range(len(catalog))), catalog.titles(range(len(catalog)))
         self._categories = catalog.column(CATEGORY).cast(pl.String).to_list()

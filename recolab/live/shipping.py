@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
@@ -28,9 +28,11 @@ from recolab.live.tables import (
     save_index,
 )
 from recolab.live.voices import Encoded, Favour, Habit, Linked, Voice
-from recolab.models.neighbours import Transitions
-from recolab.models.popularity import PersonalFrequency
-from recolab.models.sequential import SequenceModel
+
+if TYPE_CHECKING:  # who opens what was shipped needs none of the models
+    from recolab.models.neighbours import Transitions
+    from recolab.models.popularity import PersonalFrequency
+    from recolab.models.sequential import SequenceModel
 
 CANDIDATES = 300  # items that each voice of a large shop names
 ASKED = 200  # shoppers by whose states an index is judged

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, Self
 
-import lightgbm
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.linear_model import LogisticRegression
 
 from recolab.evaluation import K, Task, slices
 from recolab.metrics import hits_table
@@ -60,6 +58,8 @@ class LinearBlend:
 
         Raises ValueError where all candidates were wanted, or none.
         """
+        from sklearn.linear_model import LogisticRegression  # noqa: PLC0415  (two seconds that only learning pays)
+
         if not candidates.can_teach():
             raise ValueError(
                 f"of {len(candidates.wanted):,} candidates {candidates.wanted.sum():,} were wanted: there is nothing to "
@@ -96,6 +96,8 @@ class BoostedRanker:
 
     def fit(self, candidates: Candidates) -> Self:
         """Grow trees on the lists of all owners that have a wanted candidate."""
+        import lightgbm  # noqa: PLC0415  (two seconds that only learning pays)
+
         starts = np.flatnonzero(np.diff(candidates.owners, prepend=-1))
         data = lightgbm.Dataset(
             candidates.features,
