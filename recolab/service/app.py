@@ -24,7 +24,7 @@ from prometheus_client import generate_latest
 
 from recolab.live import Journal, LiveRecommender, Pick, replay
 from recolab.service.bodies import Answer, Because, Change, Event, Place, Question, Terms, Visit
-from recolab.service.limits import Gate
+from recolab.service.limits import Gate, Meters
 from recolab.service.page import showing
 
 _NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")  # as whole numbers of logs are
@@ -47,14 +47,14 @@ def create_app(live: LiveRecommender, journal_path: Path, api_key: str, per_seco
     except BaseException:
         journal.close()
         raise
-    gate = Gate(per_second, lambda: live.n_sessions)
+    meters = Meters(lambda: live.n_sessions)
     app = FastAPI(title="recolab", description="Live recommendation: an event goes in, the next list knows it.")
     app.state.journal = journal
     app.exception_handler(RequestValidationError)(_refused)
-    app.middleware("http")(gate)
+    app.add_middleware(Gate, meters=meters, per_second=per_second)
     app.include_router(_writing(live, journal), dependencies=[Depends(_key_check(api_key))])
     app.include_router(_reading(live))
-    app.include_router(_watching(live, gate))
+    app.include_router(_watching(live, meters))
     app.include_router(showing())
     return app
 
@@ -136,7 +136,7 @@ def _reading(live: LiveRecommender) -> APIRouter:
     return router
 
 
-def _watching(live: LiveRecommender, gate: Gate) -> APIRouter:
+def _watching(live: LiveRecommender, meters: Meters) -> APIRouter:
     router = APIRouter()
 
     @router.get("/health")
@@ -147,7 +147,7 @@ def _watching(live: LiveRecommender, gate: Gate) -> APIRouter:
     @router.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
         """Give the meters in Prometheus' text."""
-        return PlainTextResponse(generate_latest(gate.registry))
+        return PlainTextResponse(generate_latest(meters.registry))
 
     return router
 
