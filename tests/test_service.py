@@ -20,9 +20,9 @@ from recolab.live import Favour, Journal, Linked, LiveRecommender, keep_weights,
 from recolab.models.neighbours import Transitions
 from recolab.models.popularity import PersonalFrequency
 from recolab.models.transformer import Transformer, TransformerConfig
-from recolab.service import create_app, recall
-from recolab.service.app import of_type
+from recolab.service import Shop, create_app, recall
 from recolab.service.limits import BODY_BYTES, CLIENTS, Rate
+from recolab.service.shop import of_type
 from recolab.training import TrainConfig
 from tests.worlds import START, priced_ring
 
@@ -120,7 +120,7 @@ def test_an_event_that_the_models_have_learned_from_is_not_told_twice(live, tmp_
         for at in (START, START + timedelta(days=40)):
             journal.append({"user": 3, "item": 5, "kind": "view", "at": at.replace(tzinfo=UTC).isoformat()})
     before = len(live._sessions.of(3))
-    assert recall(live, tmp_path / "events.log") == 2
+    assert recall(Shop(live), tmp_path / "events.log") == 2
     assert len(live._sessions.of(3)) == before + 1
 
 

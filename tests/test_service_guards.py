@@ -13,8 +13,8 @@ from fastapi.testclient import TestClient
 
 from recolab.live import Favour, Journal, LiveRecommender, Wish, replay
 from recolab.rerank import Rules
+from recolab.service import Shop, create_app, recall
 from recolab.service import __main__ as command
-from recolab.service import create_app, recall
 from recolab.service.bodies import Terms
 from tests.test_service import KEY, N_ITEMS, items_of, world
 from tests.worlds import START
@@ -112,7 +112,7 @@ def test_a_recalled_event_stands_at_its_own_time_with_its_own_kind(live, tmp_pat
     at = START.replace(tzinfo=UTC) + timedelta(days=40)
     with Journal(tmp_path / "events.log") as journal:
         journal.append({"user": "new", "item": 5, "kind": "view", "at": at.isoformat()})
-    recall(live, tmp_path / "events.log")
+    recall(Shop(live), tmp_path / "events.log")
     session = live._sessions.of("new")
     assert (list(session.times), list(session.kinds)) == ([at.timestamp()], [0])
 
@@ -121,7 +121,7 @@ def test_a_recalled_change_has_its_price_and_its_stock(live, tmp_path):
     with Journal(tmp_path / "events.log") as journal:
         for item, price, stock in ((3, 99.5, None), (4, None, 0.0), (77, 1.0, 1.0)):  # the catalog has dropped 77
             journal.append({"item": item, "price": price, "stock": stock})
-    assert recall(live, tmp_path / "events.log") == 3
+    assert recall(Shop(live), tmp_path / "events.log") == 3
     assert [(live.card(item).price, live.card(item).stock) for item in (3, 4)] == [(99.5, 5), (14, 0)]
 
 
@@ -215,7 +215,7 @@ def test_an_event_of_long_ago_is_taken_and_recalled(at, client, live, tmp_path):
     event = {"user_id": "old", "item_id": 5, "timestamp": at}
     assert client.post("/events", json=event, headers=KEY).json() == {"known": True}
     assert len(items_of(client.get("/recommendations", params={"user_id": "old"}))) == 10
-    assert recall(live, tmp_path / "events.log") == 1
+    assert recall(Shop(live), tmp_path / "events.log") == 1
 
 
 @pytest.mark.parametrize("path", ["/recommendations", "/events"])

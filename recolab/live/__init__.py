@@ -2,6 +2,7 @@
 
 from recolab.live.journal import Journal, JournalError, replay
 from recolab.live.lists import Card, Pick, Wish
+from recolab.live.newcomers import welcome
 from recolab.live.recommender import LiveRecommender
 from recolab.live.sessions import Session, Sessions
 from recolab.live.shipping import keep_weights, open_live, open_voices, ship
@@ -28,4 +29,5 @@ __all__ = [
     "open_voices",
     "replay",
     "ship",
+    "welcome",
 ]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
+from copy import copy
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -51,13 +52,22 @@ class LiveRecommender:
         """
         if len(catalog) < 2:
             raise ValueError("a catalog without items: there is nothing to recommend")
-        self.catalog, self.past, self.choir, self.vectors = catalog, past, Choir(voices, weights), vectors
-        self.shelf, self.name = LiveShelf(catalog), name
+        self.past, self.name, self.candidates = past, name, candidates
+        self._sessions = Sessions(past, max_sessions)
+        self._fill(catalog, Choir(voices, weights), vectors, LiveShelf(catalog))
+
+    def _fill(self, catalog: Catalog, choir: Choir, vectors: Floats, shelf: LiveShelf) -> None:
+        self.catalog, self.choir, self.vectors, self.shelf = catalog, choir, vectors, shelf
         self._ids, self._titles = catalog.ids(range(len(catalog))), catalog.titles(range(len(catalog)))
         self._categories = catalog.column(CATEGORY).cast(pl.String).to_list()
         self._row = {item: row for row, item in enumerate(self._ids) if row != PAD}
-        self._sessions = Sessions(past, max_sessions)
-        self._everything, self.candidates = np.arange(len(catalog)), candidates
+        self._everything = np.arange(len(catalog))
+
+    def grown(self, catalog: Catalog, choir: Choir, vectors: Floats, shelf: LiveShelf) -> Self:
+        """Make one with other goods and the same sessions, which both go on to share (`newcomers.welcome`)."""
+        grown = copy(self)
+        grown._fill(catalog, choir, vectors, shelf)
+        return grown
 
     @property
     def n_items(self) -> int:

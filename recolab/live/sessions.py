@@ -23,13 +23,13 @@ WEIGHTS = np.array([EVENT_WEIGHT[kind] for kind in KINDS], np.float32)
 class Session:
     """One shopper's newest E events, oldest first; never changed: a new event makes a new session.
 
-    items: (E,) int32 catalog rows    times: (E,) int64 seconds    kinds: (E,) int8 index into KINDS    memory: what voices keep of it
+    items: (E,) int32 catalog rows    times: (E,) int64 seconds    kinds: (E,) int8 index into KINDS    memory: what each voice keeps of it
     """
 
     items: NDArray[np.int32]
     times: NDArray[np.int64]
     kinds: NDArray[np.int8]
-    memory: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    memory: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.items)

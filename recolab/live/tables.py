@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import faiss
 import numpy as np
@@ -35,6 +35,9 @@ class ItemTable(Protocol):
     def best(self, state: Floats, n: int) -> Ints:
         """Find the rows whose products are largest: (D,) -> (at most n,)."""
 
+    def plus(self, vectors: Floats) -> Self:
+        """Make a table with more rows: (M, D)."""
+
 
 class FloatTable:
     """The table as it was learned, asked whole."""
@@ -58,6 +61,10 @@ class FloatTable:
     def best(self, state: Floats, n: int) -> Ints:
         """Find the largest products of all."""
         return largest(self.scores(state), n)
+
+    def plus(self, vectors: Floats) -> Self:
+        """Make a table with more rows."""
+        return type(self)(np.concatenate([self.table, vectors]))
 
 
 class Int8Table:
@@ -85,6 +92,10 @@ class Int8Table:
     def best(self, state: Floats, n: int) -> Ints:
         """Find the largest products of all."""
         return largest(self.scores(state), n)
+
+    def plus(self, vectors: Floats) -> Self:
+        """Make a table with more rows; those that are there keep their steps."""
+        return type(self)(np.concatenate([self.vectors(np.arange(len(self))), vectors]))
 
 
 def _integer_product(table: NDArray[np.int8], step: Floats) -> onnxruntime.InferenceSession:
@@ -134,6 +145,13 @@ class IndexedTable(FloatTable):
         _, [rows] = self.index.search(state[None], n)
         found: Ints = rows[rows > PAD]  # -1 where the lists hold fewer
         return found
+
+    def plus(self, vectors: Floats) -> Self:
+        """Make a table with more rows, and a copy of the index with them in the lists that lie nearest."""
+        index = faiss.clone_index(self.index)
+        assert isinstance(index, faiss.IndexIVFFlat)
+        index.add(vectors)
+        return type(self)(np.concatenate([self.table, vectors]), index)
 
 
 def make_index(table: Floats, states: Floats) -> tuple[faiss.IndexIVFFlat, float]:

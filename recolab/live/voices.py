@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,9 @@ class Voice(Protocol):
 
     def follow(self, before: Session, after: Session, row: int, at: int, kind: int) -> None:
         """Carry over what is remembered of a session to the one with an event more."""
+
+    def welcome(self, like: sparse.csr_matrix) -> Self:
+        """Make a voice that knows M items more, which are so much like the N known ones: (M, N), rows sum to 1 or 0."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,11 @@ class Encoded:
     def follow(self, before: Session, after: Session, row: int, at: int, kind: int) -> None:
         """Remember nothing: fifty visits are read again sooner than their states are looked after."""
 
+    def welcome(self, like: sparse.csr_matrix) -> Self:
+        """Give each its vector: the mean of those it is like."""
+        new = like @ self.table.vectors(np.arange(len(self.table)))
+        return type(self)(self.encoder, self.table.plus(new.astype(np.float32)), self.max_len, self.name)
+
 
 class Linked:
     """An item-to-item table: each event votes for its item's neighbours, half as loudly every half-life.
@@ -93,16 +102,16 @@ class Linked:
         return self._counted(session).opinion() if len(session) else NOTHING
 
     def _counted(self, session: Session) -> AllVotes | SomeVotes:
-        votes: AllVotes | SomeVotes | None = session.memory.get(self.name)
+        votes: AllVotes | SomeVotes | None = session.memory.get(self)
         if votes is None:
             at = int(session.times[-1])
             weights = session.weights() * np.exp2((session.times - at) / self.half_life).astype(np.float32)
-            votes = session.memory[self.name] = self._votes.begin(self._sum(session.items, weights), at)
+            votes = session.memory[self] = self._votes.begin(self._sum(session.items, weights), at)
         return votes
 
     def follow(self, before: Session, after: Session, row: int, at: int, kind: int) -> None:
         """Let older votes fade, add the new event's, and take back those of an event that was forgotten for it."""
-        known: AllVotes | SomeVotes | None = before.memory.get(self.name)
+        known: AllVotes | SomeVotes | None = before.memory.get(self)
         if known is None:
             return
         now = max(at, known.at)
@@ -115,7 +124,13 @@ class Linked:
             votes.values[votes.values < _SPECK * weight] = (
                 0  # what rounding left would be loud where nothing else speaks
             )
-        after.memory[self.name] = votes
+        after.memory[self] = votes
+
+    def welcome(self, like: sparse.csr_matrix) -> Self:
+        """Link each to what follows those it is like, and what they follow to it."""
+        after = like @ self.links
+        links = sparse.bmat([[self.links, self.links @ like.T], [after, after @ like.T]], "csr", np.float32)
+        return type(self)(links, self.half_life / SECONDS_PER_DAY, self.name)
 
     def _sum(self, items: NDArray[np.int32], weights: Floats) -> Floats:
         """Add the rows of items up, each by its weight: (E,) and (E,) -> (N,)."""
@@ -149,6 +164,10 @@ class Habit:
     def follow(self, before: Session, after: Session, row: int, at: int, kind: int) -> None:
         """Remember nothing: a thousand events are counted at once."""
 
+    def welcome(self, like: sparse.csr_matrix) -> Self:  # noqa: ARG002
+        """Stay: nobody has the habit of what is new."""
+        return self
+
 
 class Favour:
     """What everybody buys: the same for each session, and all that a stranger can be told."""
@@ -165,3 +184,10 @@ class Favour:
 
     def follow(self, before: Session, after: Session, row: int, at: int, kind: int) -> None:
         """Remember nothing."""
+
+    def welcome(self, like: sparse.csr_matrix) -> Self:
+        """Count nothing for what nobody has bought."""
+        wider = copy(self)
+        values = np.concatenate([self.said.values, np.zeros(like.shape[0], np.float32)])
+        wider.said = OfAll(values, largest(values, len(values)))
+        return wider

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import secrets
-from collections.abc import Callable, Hashable
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -21,13 +18,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse
 from fastapi.security import APIKeyHeader
 from prometheus_client import generate_latest
+from pydantic import Field
 
-from recolab.live import Journal, LiveRecommender, Pick, replay
-from recolab.service.bodies import Answer, Because, Change, Event, Place, Question, Terms, Visit
+from recolab.live import Journal, LiveRecommender, Pick
+from recolab.schema import ITEM
+from recolab.service.bodies import MOST_ITEMS, Answer, Because, Change, Event, Newcomer, Place, Question, Terms, Visit
 from recolab.service.limits import Gate, Meters
 from recolab.service.page import showing
+from recolab.service.shop import NEW, Shop, of_type, plain, recall
 
-_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")  # as whole numbers of logs are
 PER_SECOND = 2000.0  # requests of one client
 FAULTS = 20  # of one body that are told
 
@@ -41,36 +40,22 @@ def create_app(live: LiveRecommender, journal_path: Path, api_key: str, per_seco
     """
     if not api_key:
         raise ValueError("an empty API key would let everybody write")
-    journal = Journal(journal_path)
+    journal, shop = Journal(journal_path), Shop(live)
     try:
-        recall(live, journal_path)
+        recall(shop, journal_path)
     except BaseException:
         journal.close()
         raise
-    meters = Meters(lambda: live.n_sessions)
+    meters = Meters(lambda: shop.live.n_sessions)
     app = FastAPI(title="recolab", description="Live recommendation: an event goes in, the next list knows it.")
     app.state.journal = journal
     app.exception_handler(RequestValidationError)(_refused)
     app.add_middleware(Gate, meters=meters, per_second=per_second)
-    app.include_router(_writing(live, journal), dependencies=[Depends(_key_check(api_key))])
-    app.include_router(_reading(live))
-    app.include_router(_watching(live, meters))
+    app.include_router(_writing(shop, journal), dependencies=[Depends(_key_check(api_key))])
+    app.include_router(_reading(shop))
+    app.include_router(_watching(shop, meters))
     app.include_router(showing())
     return app
-
-
-def recall(live: LiveRecommender, journal_path: Path) -> int:
-    """Tell a live recommender again what its journal holds, but for events that its models have learned from  ->  how many records."""
-    count = 0
-    for count, record in enumerate(replay(journal_path), start=1):  # noqa: B007  counted for the caller
-        item = of_type(record["item"], live.item_type)
-        if "user" in record:
-            at = datetime.fromisoformat(record["at"])
-            if at >= live.as_of:
-                live.observe(of_type(record["user"], live.user_type), item, record["kind"], at)
-        elif live.knows(item):  # a newer catalog may have dropped it
-            live.update_item(item, price=record["price"], stock=record["stock"])
-    return count
 
 
 def _key_check(api_key: str) -> Any:
@@ -83,38 +68,50 @@ def _key_check(api_key: str) -> Any:
     return may_write
 
 
-def _writing(live: LiveRecommender, journal: Journal) -> APIRouter:
+def _writing(shop: Shop, journal: Journal) -> APIRouter:
     router = APIRouter()
 
     @router.post("/events")
     async def events(event: Event) -> dict[str, bool]:
         """Take an event: it is on the disk, and the next list knows it; `known` says whether the catalog has the item."""
-        at = event.timestamp or datetime.now(UTC)
+        at, live = event.timestamp or datetime.now(UTC), shop.live
         record = {"user": event.user_id, "item": event.item_id, "kind": event.kind, "at": at.isoformat()}
         user, item = of_type(event.user_id, live.user_type), of_type(event.item_id, live.item_type)
-        known = await run_in_threadpool(journal.append, record, partial(live.observe, user, item, event.kind, at))
-        return {"known": known}
+        then = lambda: shop.live.observe(user, item, event.kind, at)  # noqa: E731  of the shop as it is then
+        return {"known": await run_in_threadpool(journal.append, record, then)}
+
+    @router.post("/items", status_code=201)
+    async def newcomers(items: Annotated[list[Newcomer], Field(min_length=1, max_length=MOST_ITEMS)]) -> dict[str, int]:
+        """Let items in that nobody has had yet: lists know them by the words that describe them."""
+        kind = shop.live.item_type
+        for place, one in enumerate(items):
+            if not isinstance(of_type(one.item_id, kind), kind):
+                fault = {"loc": ["body", place, ITEM], "msg": f"the catalog's ids are {kind.__name__}", "type": "type"}
+                raise HTTPException(422, [fault])
+        rows = [one.model_dump() for one in items]
+        return {"new": await run_in_threadpool(journal.append, {NEW: rows}, lambda: shop.welcome(rows))}
 
     @router.put("/items/{item_id:path}")
     async def items(item_id: str, change: Change) -> dict[str, bool]:
         """Change price or stock: the next list knows it."""
-        item = of_type(item_id, live.item_type)
-        if not live.knows(item):
+        item = of_type(item_id, shop.live.item_type)
+        if not shop.live.knows(item):
             raise HTTPException(404, f"no item {item_id!r} in the catalog")
-        record = {"item": _plain(item), "price": change.price, "stock": change.stock}
-        then = partial(live.update_item, item, price=change.price, stock=change.stock)
+        record = {"item": plain(item), "price": change.price, "stock": change.stock}
+        then = lambda: shop.live.update_item(item, price=change.price, stock=change.stock)  # noqa: E731
         await run_in_threadpool(journal.append, record, then)
         return {"changed": True}
 
     return router
 
 
-def _reading(live: LiveRecommender) -> APIRouter:
+def _reading(shop: Shop) -> APIRouter:
     router = APIRouter()
 
     @router.get("/recommendations", response_model=Answer)
     async def recommendations(asked: Annotated[Question, Query()]) -> Response:
         """List the best items for a shopper, best first; for one who is not known, what everybody buys."""
+        live = shop.live
         excluded = [of_type(item, live.item_type) for item in asked.exclude]
         rules, user = replace(asked.rules(), exclude=excluded), of_type(asked.user_id, live.user_type)
         picks = live.recommend(user, asked.k, rules, asked.wish())
@@ -123,6 +120,7 @@ def _reading(live: LiveRecommender) -> APIRouter:
     @router.post("/recommendations", response_model=Answer)
     async def recommendations_for(visit: Visit) -> Response:
         """List the best items after those that a stranger saw; nothing of it is kept."""
+        live = shop.live
         seen, excluded = ([of_type(item, live.item_type) for item in ids] for ids in (visit.items, visit.exclude))
         rules = replace(visit.rules(), exclude=excluded)
         picks = live.recommend_for(seen, visit.k, rules, visit.wish())
@@ -131,18 +129,18 @@ def _reading(live: LiveRecommender) -> APIRouter:
     @router.get("/categories")
     async def categories() -> dict[str, list[str]]:
         """Name the categories that a list may be asked for."""
-        return {"categories": live.categories}
+        return {"categories": shop.live.categories}
 
     return router
 
 
-def _watching(live: LiveRecommender, meters: Meters) -> APIRouter:
+def _watching(shop: Shop, meters: Meters) -> APIRouter:
     router = APIRouter()
 
     @router.get("/health")
     async def health() -> dict[str, Any]:
         """Say that lists are made, by making one."""
-        return {"ok": len(live.recommend_for([], 1)) == 1, "items": live.n_items}
+        return {"ok": len(shop.live.recommend_for([], 1)) == 1, "items": shop.live.n_items}
 
     @router.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
@@ -150,18 +148,6 @@ def _watching(live: LiveRecommender, meters: Meters) -> APIRouter:
         return PlainTextResponse(generate_latest(meters.registry))
 
     return router
-
-
-def of_type(value: int | str, kind: type) -> Hashable:
-    """Read an id as the catalog or the log holds it: a path has no numbers, JSON has no UUIDs, and a shopper has one name."""
-    if kind is str:
-        return str(value)
-    if kind is int and isinstance(value, str) and _NUMBER.fullmatch(value):
-        return int(value)
-    if kind is UUID and isinstance(value, str):
-        with suppress(ValueError):
-            return UUID(value)
-    return value
 
 
 async def _refused(_: Request, error: Exception) -> Response:
@@ -172,10 +158,6 @@ async def _refused(_: Request, error: Exception) -> Response:
         for one in error.errors()[:FAULTS]
     ]
     return Response(json.dumps({"detail": faults}), 422, media_type="application/json")
-
-
-def _plain(item: Any) -> Any:
-    return str(item) if isinstance(item, UUID) else item
 
 
 async def _why(terms: Terms, reasons: Callable[[list[Any]], list[Any]], picks: list[Pick]) -> list[Any]:
@@ -191,9 +173,9 @@ def _answer(live: LiveRecommender, picks: list[Pick], reasons: list[Any]) -> Res
 
 def _place(live: LiveRecommender, pick: Pick, reason: Any) -> Place:
     card = live.card(pick.item)
-    because = None if reason is None else Because(item_id=_plain(reason), title=live.card(reason).title)
+    because = None if reason is None else Because(item_id=plain(reason), title=live.card(reason).title)
     return Place(
-        item_id=_plain(pick.item),
+        item_id=plain(pick.item),
         score=pick.score,
         shares=pick.shares,
         title=card.title,

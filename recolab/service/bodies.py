@@ -76,6 +76,18 @@ class Change(_Body):
         return self
 
 
+class Newcomer(_Body):
+    """An item that the catalog does not have yet, and what describes it: by that it is recommended."""
+
+    item_id: Id
+    title: Text
+    category: Text | None = None
+    brand: Text | None = None
+    text: Annotated[str, Field(max_length=5000), AfterValidator(_writable)] | None = None
+    price: Amount | None = None
+    stock: Amount | None = None
+
+
 class Terms(_Body):
     """How long a list shall be, and what may stand on it (`recolab.rerank.Rules`, `recolab.live.Wish`)."""
 
