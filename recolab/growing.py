@@ -1,4 +1,4 @@
-"""One Transformer as good as so many minutes allow: as wide and as long as twice fit, with less and less dropout while that helps."""
+"""One Transformer as good as so many minutes allow: as wide and as long as fits, with less and less dropout while that helps."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ PROBED = 10  # one history in so many is enough to tell how long an epoch takes
 
 
 def grow_transformer(histories: Histories, task: Task, seconds: float, seed: int) -> Transformer:
-    """Train as wide and as long as half of the time allows, then with less dropout for as long as validation likes it.
+    """Train as wide and as long as time allows, then with less dropout for as long as there is time and validation likes it.
 
     Every run is a whole one: a short trial would praise the least dropout, whose harm shows late.
     histories: all that may be learned from    seconds: about how long    ->  the best run at its best epoch; its log tells all
     """
     ends = time.perf_counter() + seconds
     negatives = 0 if _can_ask_all(histories, task, seconds) else SAMPLED
-    dim, epochs = _affordable(_epoch_seconds(histories, task, negatives, seed), seconds / 2)
+    dim, epochs = _affordable(_epoch_seconds(histories, task, negatives, seed), seconds)
     best: Transformer | None = None
     for dropouts in DROPOUTS:
         started = time.perf_counter()
@@ -49,10 +49,14 @@ def best_epoch(model: Transformer) -> tuple[int, float]:
 
 
 def _affordable(epoch_seconds: float, seconds: float) -> tuple[int, int]:
-    """Choose width and epochs of one run, where an epoch of a narrow table takes so long  ->  dim, epochs."""
-    narrow = int(seconds / epoch_seconds)
-    wide = narrow * NARROW // WIDE
-    dim, epochs = (WIDE, wide) if wide >= WORTH else (NARROW, narrow)
+    """Choose width and epochs of a run, where an epoch of a narrow table takes so long  ->  dim, epochs.
+
+    Half of the time is for another run with less dropout; but one wide run is better than two narrow ones.
+    """
+    for dim, share in ((WIDE, 1 / 2), (WIDE, 1), (NARROW, 1 / 2)):
+        epochs = int(seconds * share * NARROW / (dim * epoch_seconds))
+        if epochs >= WORTH:
+            break
     return dim, min(max(epochs, LEAST), LONG)
 
 

@@ -53,8 +53,8 @@ def runs(monkeypatch):
         (71, 2, 128, 12),  # 24 epochs' time each: a third would end a little late
         (40, 2, 128, 10),
         (17, 2, 128, 4),
-        (15, 2, 64, 7),  # three wide epochs are too few
-        (10, 2, 64, 5),
+        (15, 1, 128, 7),  # half of it is too little for a wide table: one wide run is better than two narrow ones
+        (7, 2, 64, 3),
         (1, 1, 64, 3),
         (-60, 1, 64, 3),  # others took more than their share: one run there is all the same
     ],

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from recolab.live.recommender import LiveRecommender
 
 NEAREST = 20  # items of which a new one is the mean
+CELLS = 10_000_000  # likenesses that are dense at one time
 
 
 def welcome(live: LiveRecommender, items: pl.DataFrame) -> LiveRecommender:
@@ -52,7 +53,14 @@ def likeness(catalog: Catalog, n_known: int) -> sparse.csr_matrix:
     from recolab.models.content import item_texts  # noqa: PLC0415
 
     words = TfidfVectorizer(token_pattern=r"(?u)\b\w+\b").fit_transform([*item_texts(catalog), "?a"])[:-1]
-    near = (words[n_known:] @ words[:n_known].T).toarray().astype(np.float32)
+    known = words[:n_known].T.tocsc()
+    blocks = range(n_known, len(catalog), max(CELLS // n_known, 1))
+    return sparse.vstack([_nearest(words[start : start + blocks.step], known) for start in blocks], "csr")
+
+
+def _nearest(words: sparse.csr_matrix, known: sparse.csc_matrix) -> sparse.csr_matrix:
+    """Keep each row's nearest known items, as shares: (M, W) and (W, N) -> (M, N)."""
+    near = (words @ known).toarray().astype(np.float32)
     near[:, PAD] = 0
     if near.shape[1] > NEAREST:
         near[near < np.partition(near, -NEAREST, axis=1)[:, [-NEAREST]]] = 0
