@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks import crashes, kept, quick, sequences, tasks, training, warm
+from benchmarks import crashes, kept, quick, sequences, single, tasks, training, warm
 from benchmarks.cost import Size, explained, made_up, multiply_adds
 from benchmarks.grounds import Ground
 from benchmarks.peers.shared import goes_on, peak_gb, read_log
@@ -204,6 +204,20 @@ def test_a_quick_model_is_timed_from_the_raw_file_to_the_end_of_its_training(rin
     assert row["seconds"] > 0.3 > row["evaluation_seconds"] > 0
     assert (row["seed"], row["users"]) == (8, 40)
     assert row["ndcg@10_low"] <= row["ndcg@10"] <= row["ndcg@10_high"]
+
+
+def test_a_single_model_is_grown_from_the_raw_file_and_asked_once(monkeypatch, capsys):
+    ring, written = project_root() / "data" / "sample" / "ring", []
+    monkeypatch.setattr(single, "find_sequences", lambda name: ring)
+    monkeypatch.setattr(single, "apart", lambda work, *case: work(*case))
+    monkeypatch.setattr(single, "kept", lambda benchmark, case, measure: measure())
+    monkeypatch.setattr(single, "write_table", lambda name, table, replacing: written.append(table))
+    single.main(["beauty"], 0.001, [7, 8])
+    [table] = written
+    assert table.select("set", "seed", "minutes").rows() == [("Beauty", 7, 0.001), ("Beauty", 8, 0.001)]
+    assert (table["ndcg@10_low"] <= table["ndcg@10"]).all()
+    assert table.select("dim", "epochs").row(0) >= (64, 1)
+    assert '"case": "Beauty, seed 8"' in capsys.readouterr().out
 
 
 def test_what_is_kept_by_hand_speaks_of_the_sets_and_names_its_sources():
