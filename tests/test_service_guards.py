@@ -223,3 +223,16 @@ def test_not_every_one_of_a_thousand_faults_is_told(path, client):
     answer = client.post(path, json={f"f{n}": n for n in range(3000)}, headers=KEY)
     assert answer.status_code == 422
     assert 0 < len(answer.json()["detail"]) <= 20
+
+
+def test_a_service_whose_disk_has_failed_says_that_it_is_not_well(client, monkeypatch):
+    assert client.get("/health").json()["ok"]
+
+    def fails(_):
+        raise OSError("no such disk")
+
+    monkeypatch.setattr("recolab.live.journal.os.fdatasync", fails)
+    assert client.post("/events", json={"user_id": "new", "item_id": 7}, headers=KEY).status_code == 500
+    monkeypatch.undo()
+    answer = client.get("/health")
+    assert (answer.status_code, answer.json()["ok"]) == (503, False)

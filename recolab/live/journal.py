@@ -45,6 +45,11 @@ class Journal:
         self._written = self._synced = 0  # lines
         self._lost: OSError | None = None  # what the disk said when it last failed
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether the disk has taken all that it was given; if not, nothing is taken any more."""
+        return self._lost is None
+
     def append(self, record: dict[str, Any], then: Callable[[], Any] = lambda: None) -> Any:
         """Write a record and wait for the disk  ->  what `then` gave.
 

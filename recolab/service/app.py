@@ -53,7 +53,7 @@ def create_app(live: LiveRecommender, journal_path: Path, api_key: str, per_seco
     app.add_middleware(Gate, meters=meters, per_second=per_second)
     app.include_router(_writing(shop, journal), dependencies=[Depends(_key_check(api_key))])
     app.include_router(_reading(shop))
-    app.include_router(_watching(shop, meters))
+    app.include_router(_watching(shop, journal, meters))
     app.include_router(showing())
     return app
 
@@ -134,13 +134,15 @@ def _reading(shop: Shop) -> APIRouter:
     return router
 
 
-def _watching(shop: Shop, meters: Meters) -> APIRouter:
+def _watching(shop: Shop, journal: Journal, meters: Meters) -> APIRouter:
     router = APIRouter()
 
     @router.get("/health")
-    async def health() -> dict[str, Any]:
-        """Say that lists are made, by making one."""
-        return {"ok": len(shop.live.recommend_for([], 1)) == 1, "items": shop.live.n_items}
+    async def health(response: Response) -> dict[str, Any]:
+        """Say that lists are made, by making one, and that events are taken; with 503 where one of the two is not so."""
+        ok = len(shop.live.recommend_for([], 1)) == 1 and journal.is_sound
+        response.status_code = 200 if ok else 503
+        return {"ok": ok, "items": shop.live.n_items}
 
     @router.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
