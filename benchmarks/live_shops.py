@@ -94,9 +94,7 @@ def grown(n_items: int) -> tuple[Callable[[bool], LiveRecommender], float]:
     table = np.concatenate([np.zeros((1, real.shape[1]), np.float32), *parts])[: n_items + 1].astype(np.float32)
     vectors = table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-9)
     past = _shared(live.past, live.n_items, copies, n_items)
-    links = sparse.block_diag([linked.links[1:, 1:]] * copies, format="csr", dtype=np.float32)
-    nobody = sparse.csr_matrix((1, 1), dtype=np.float32)
-    links = sparse.block_diag([nobody, links], format="csr", dtype=np.float32)[: n_items + 1, : n_items + 1]
+    links = _repeated_links(linked.links, copies)[: n_items + 1, : n_items + 1]
     sold = np.bincount(past.items, minlength=n_items + 1).astype(np.float32)
     catalog = _repeated(live.catalog, copies, n_items)
     compiled = CompiledEncoder(shipped() / "encoder.onnx")
@@ -114,6 +112,17 @@ def grown(n_items: int) -> tuple[Callable[[bool], LiveRecommender], float]:
         )
 
     return open_shop, found
+
+
+def _repeated_links(links: sparse.csr_matrix, copies: int) -> sparse.csr_matrix:
+    """Lay copies of a table along the diagonal, PAD in front: made by hand, as SciPy's way holds three numbers for each link."""
+    n_real = links.shape[0] - 1
+    real = links[1:]
+    ends = real.indptr[1:].astype(np.int64) + len(real.data) * np.arange(copies)[:, None]
+    columns = (real.indices + n_real * np.arange(copies, dtype=np.int32)[:, None]).ravel()
+    shape = (copies * n_real + 1, copies * n_real + 1)
+    indptr = np.concatenate([[0, 0], ends.ravel()])
+    return sparse.csr_matrix((np.tile(real.data, copies), columns, indptr), shape)
 
 
 def _shared(past: Histories, n_real: int, copies: int, n_items: int) -> Histories:
