@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
 
-from recolab.export import CompiledEncoder
+from recolab.compiled import CompiledEncoder
 from recolab.histories import Catalog, Histories
 from recolab.lab import DEFAULT_RUN, open_lab
 from recolab.live import Encoded, Favour, Habit, Linked, LiveRecommender, Wish, open_live

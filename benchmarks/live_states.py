@@ -11,7 +11,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from recolab.export import CompiledEncoder, export_encoder
+from recolab.compiled import CompiledEncoder
+from recolab.export import export_encoder
 from recolab.histories import PAD
 from recolab.models.transformer import Transformer, TransformerConfig
 

@@ -10,18 +10,17 @@ from copy import copy
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 from torch import Tensor, nn
 
+from recolab.compiled import INPUTS, CompiledEncoder
 from recolab.lab import write_atomically
 from recolab.models.sequential import SequenceModel, SequenceNetwork
 from recolab.models.transformer import TransformerEncoder
 
 Floats = NDArray[np.float32]
-INPUTS = ("visits", "ages")
 TOLERANCE = 1e-4  # of a state's numbers
 
 
@@ -142,18 +141,3 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
-
-
-class CompiledEncoder:
-    """A history's state by ONNX Runtime, on one thread: of one short history, a second thread only waits."""
-
-    def __init__(self, path: Path) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-    def __call__(self, visits: Floats, ages: Floats) -> Floats:
-        """Read T visits, oldest first: (T, D) bags of item vectors and (T,) ages in days -> (D,)."""
-        [state] = self._session.run(None, {"visits": visits[None], "ages": ages[None]})
-        found: Floats = state[0]
-        return found

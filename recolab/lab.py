@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import torch
 from safetensors.numpy import load_file, save_file
 
 DEFAULT_RUN = "complete_journey"
@@ -202,6 +201,8 @@ def open_lab(seed: int, run: str = DEFAULT_RUN) -> Lab:
 
     seed: any int >= 0    run: the name its artefacts go by, a plain folder name  (ValueError otherwise)
     """
+    import torch  # noqa: PLC0415  (two seconds that only learning pays, not who serves)
+
     lab = Lab(seed, run, np.random.default_rng(seed))
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002  (Surprise draws from NumPy's global state)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recolab.export import CompiledEncoder, export_encoder
+from recolab.compiled import CompiledEncoder
+from recolab.export import export_encoder
 from recolab.models.convolutional import NextItNet
 from recolab.models.recurrent import Gru4Rec
 from recolab.models.transformer import Transformer

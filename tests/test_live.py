@@ -8,8 +8,9 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from recolab.compiled import CompiledEncoder
 from recolab.evaluation import make_task
-from recolab.export import CompiledEncoder, export_encoder
+from recolab.export import export_encoder
 from recolab.histories import PAD
 from recolab.live import (
     Card,

@@ -15,7 +15,8 @@ import polars as pl
 import pytest
 import torch
 
-from recolab.export import CompiledEncoder, export_encoder
+from recolab.compiled import CompiledEncoder
+from recolab.export import export_encoder
 from recolab.histories import PAD, Catalog, build_catalog, pack
 from recolab.live import Encoded, Favour, Linked, LiveRecommender, Session, Sessions
 from recolab.live.sessions import NOBODY
@@ -200,5 +201,5 @@ def test_a_basket_counts_by_its_root_and_the_compiled_encoder_sees_how_long_ago_
 
 
 def test_who_serves_waits_for_nothing_that_only_learning_needs():
-    code = "import sys, recolab.service.app; print(sorted({'lightgbm', 'sklearn', 'optuna', 'matplotlib'} & set(sys.modules)))"
+    code = "import sys, recolab.service.app; print(sorted({'torch', 'lightgbm', 'sklearn', 'optuna', 'matplotlib'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

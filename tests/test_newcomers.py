@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 from fastapi.testclient import TestClient
 
-from recolab.export import CompiledEncoder, export_encoder
+from recolab.compiled import CompiledEncoder
+from recolab.export import export_encoder
 from recolab.histories import PAD, Catalog, build_catalog, pack
 from recolab.live import Encoded, Favour, Habit, Linked, LiveRecommender, Wish, replay, welcome
 from recolab.live.newcomers import likeness

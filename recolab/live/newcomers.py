@@ -41,8 +41,7 @@ def welcome(live: LiveRecommender, items: pl.DataFrame) -> LiveRecommender:
     choir = Choir([voice.welcome(like) for voice in live.choir.voices], live.choir.weights)
     vectors = np.concatenate([live.vectors, _unit(like @ live.vectors)])
     shelf = LiveShelf(catalog)
-    for now, before in ((shelf.prices, live.shelf.prices), (shelf.stock, live.shelf.stock)):
-        now[: len(before)] = before
+    shelf.follow(live.shelf)
     return live.grown(catalog, choir, vectors, shelf)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
-from recolab.export import CompiledEncoder, export_encoder
+from recolab.compiled import CompiledEncoder
 from recolab.histories import Catalog, Histories, load_catalog, load_histories
 from recolab.lab import write_atomically
 from recolab.live.opinions import Floats
@@ -59,6 +59,8 @@ def ship(
     A catalog above `LARGE` items gets an index, whose recall is written into live.json.
     Raises ValueError where the model cannot be exported.
     """
+    from recolab.export import export_encoder  # noqa: PLC0415  (torch: who opens what was shipped needs none)
+
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _NOTE).unlink(missing_ok=True)
     catalog.save(folder / _CATALOG)

@@ -34,6 +34,13 @@ class LiveShelf(Shelf):
             for rules, bars in self._noted.values():
                 bars[row] = _bars(self.allowed(rules, np.array([row])))[0]
 
+    def follow(self, shelf: LiveShelf) -> None:
+        """Take over what another shelf, of the first rows, knows now; before anybody asks this one."""
+        with self._lock, shelf._lock:
+            self._noted.clear()
+            for mine, its in ((self.prices, shelf.prices), (self.stock, shelf.stock)):
+                mine[: len(its)] = its
+
     def told(self, row: int) -> tuple[float | None, float | None]:
         """Say what a row costs and how many there are; None where it is not known."""
         price, stock = self.prices[row], self.stock[row]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from recolab.export import CompiledEncoder
+from recolab.compiled import CompiledEncoder
 from recolab.histories.packed import SECONDS_PER_DAY
 from recolab.live.opinions import NOTHING, Floats, Ints, OfAll, OfSome, Opinion, largest
 from recolab.live.sessions import WEIGHTS, Session

@@ -25,14 +25,20 @@ class Shop:
     def __init__(self, live: LiveRecommender) -> None:
         self.live = live
 
-    def welcome(self, rows: list[dict[str, Any]]) -> int:
-        """Let items in that nobody has had yet  ->  how many: who is known already is passed over."""
-        rows = [row | {ITEM: of_type(row[ITEM], self.live.item_type)} for row in rows]
-        new = {row[ITEM]: row for row in rows if not self.live.knows(row[ITEM])}
-        if new:
-            table = [row | {ITEM: plain(row[ITEM])} for row in new.values()]
-            self.live = welcome(self.live, pl.DataFrame(table, infer_schema_length=None))
-        return len(new)
+    def widened(self, rows: list[dict[str, Any]]) -> tuple[LiveRecommender, int]:
+        """Make a recommender that knows some items more  ->  it, and how many: who is known already is passed over."""
+        live = self.live
+        rows = [row | {ITEM: of_type(row[ITEM], live.item_type)} for row in rows]
+        new = {row[ITEM]: row | {ITEM: plain(row[ITEM])} for row in rows if not live.knows(row[ITEM])}
+        if not new:
+            return live, 0
+        return welcome(live, pl.DataFrame(list(new.values()), infer_schema_length=None)), len(new)
+
+    def take(self, wider: LiveRecommender) -> None:
+        """Let a wider one answer from now on, with the prices and stocks of this moment."""
+        if wider is not self.live:
+            wider.shelf.follow(self.live.shelf)
+            self.live = wider
 
 
 def recall(shop: Shop, journal_path: Path) -> int:
@@ -41,7 +47,7 @@ def recall(shop: Shop, journal_path: Path) -> int:
     for count, record in enumerate(replay(journal_path), start=1):  # noqa: B007  counted for the caller
         live = shop.live
         if NEW in record:
-            shop.welcome(record[NEW])
+            shop.take(shop.widened(record[NEW])[0])
             continue
         item = of_type(record["item"], live.item_type)
         if "user" in record:
