@@ -15,7 +15,7 @@ from recolab.histories import PAD
 from recolab.lab import write_atomically
 from recolab.live.opinions import Floats, Ints, largest
 
-LARGE = 200_000  # items from which an index is quicker than asking all, by benchmarks/live.py
+LARGE = 200_000  # items from which an index is made; benchmarks/live.py asks from where it is quicker
 LISTS_PER_ROOT, TAUGHT = 4, 64  # lists for each root of N; items for each list, from which its middle is learned
 DEPTH, RECALL, SEED = 10, 0.995, 7  # of the answers by which an index is judged
 
