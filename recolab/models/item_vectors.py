@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from sklearn.utils.extmath import randomized_svd
 
 from recolab.histories import PAD, Histories
 
@@ -17,8 +18,6 @@ def cooccurrence_vectors(
     Truncated SVD of the positive pointwise mutual information within `reach` events, weighted 1/distance
     ->  (N, dim), mean row norm 1, PAD zero
     """
-    from sklearn.utils.extmath import randomized_svd  # noqa: PLC0415  (a second that only learning pays)
-
     near = _windowed_counts(histories, n_items, reach)
     total, row, column = near.sum(), np.asarray(near.sum(1)).ravel(), np.asarray(near.sum(0)).ravel()
     near = near.tocoo()
