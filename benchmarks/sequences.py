@@ -89,12 +89,17 @@ def main(names: list[str], minutes: float, seeds: list[int]) -> None:
         write_table("sequences", pl.concat(tables), replacing="set")
 
 
-if __name__ == "__main__":
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def asked_for(doc: str | None, minutes: float) -> tuple[list[str], float, list[int]]:
+    """Read the command line of a benchmark of whole sets: which of them, minutes of each seed, seeds."""
+    asked = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("sets", nargs="*", metavar="SET", help=f"of {', '.join(SETS)}; all by default")
-    asked.add_argument("--minutes", type=float, default=MINUTES, help="of each seed")
+    asked.add_argument("--minutes", type=float, default=minutes, help="of each seed")
     asked.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
     told = asked.parse_args()
     if strangers := set(told.sets) - set(SETS):
         asked.error(f"{', '.join(sorted(strangers))}: no such set; there are {', '.join(SETS)}")
-    main(told.sets or list(SETS), told.minutes, told.seeds)
+    return told.sets or list(SETS), told.minutes, told.seeds
+
+
+if __name__ == "__main__":
+    main(*asked_for(__doc__, MINUTES))

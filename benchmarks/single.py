@@ -9,7 +9,6 @@ validation; the test is asked once. A set's rows are replaced by those of the ne
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from functools import partial
@@ -20,7 +19,7 @@ import polars as pl
 from benchmarks.apart import apart
 from benchmarks.kept import kept
 from benchmarks.peers.shared import peak_gb
-from benchmarks.sequences import SETS
+from benchmarks.sequences import SETS, asked_for
 from benchmarks.stamped import write_table
 from recolab.evaluation import judge, leaderboard
 from recolab.folds import leave_one_out_tasks
@@ -28,7 +27,6 @@ from recolab.growing import best_epoch, grow_transformer
 from recolab.sources.amazon import find_sequences
 from recolab.sources.sequences import read_sequences
 
-SEEDS = (7, 8, 9)
 MINUTES = 20.0
 LOOK_USERS = 3000
 
@@ -69,11 +67,4 @@ def main(names: list[str], minutes: float, seeds: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("sets", nargs="*", metavar="SET", help=f"of {', '.join(SETS)}; all by default")
-    asked.add_argument("--minutes", type=float, default=MINUTES, help="of each seed")
-    asked.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
-    told = asked.parse_args()
-    if strangers := set(told.sets) - set(SETS):
-        asked.error(f"{', '.join(sorted(strangers))}: no such set; there are {', '.join(SETS)}")
-    main(told.sets or list(SETS), told.minutes, told.seeds)
+    main(*asked_for(__doc__, MINUTES))
