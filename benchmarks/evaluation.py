@@ -22,10 +22,10 @@ from recolab.training import TrainConfig
 RUNS = 5
 
 
-def median_seconds(work: Callable[[], object]) -> float:
+def median_seconds(work: Callable[[], object], runs: int = RUNS) -> float:
     """Time some runs of the same work."""
     taken = []
-    for _ in range(RUNS):
+    for _ in range(runs):
         started = time.perf_counter()
         work()
         taken.append(time.perf_counter() - started)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +9,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.evaluation import median_seconds
 from recolab.compiled import CompiledEncoder
 from recolab.export import export_encoder
 from recolab.histories import PAD
@@ -87,14 +86,6 @@ def anew_and_kept(length: int) -> tuple[float, float]:
         np.zeros(length, np.float32),
         KeptStates(length),
     )
-    return median_ms(lambda: compiled(bags, ages)), median_ms(lambda: states.step(bags[0]))
-
-
-def median_ms(work: Callable[[], object]) -> float:
-    """Time the same work many times."""
-    taken = []
-    for _ in range(RUNS):
-        started = time.perf_counter()
-        work()
-        taken.append(time.perf_counter() - started)
-    return 1e3 * float(np.median(taken))
+    return tuple(
+        1e3 * median_seconds(work, RUNS) for work in (lambda: compiled(bags, ages), lambda: states.step(bags[0]))
+    )
