@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from recolab.histories import PAD, Catalog
+from recolab.histories import Catalog
 from recolab.live.choir import Choir
 from recolab.live.opinions import Floats
 from recolab.live.stock import LiveShelf
@@ -60,7 +60,6 @@ def likeness(catalog: Catalog, n_known: int) -> sparse.csr_matrix:
 def _nearest(words: sparse.csr_matrix, known: sparse.csc_matrix) -> sparse.csr_matrix:
     """Keep each row's nearest known items, as shares: (M, W) and (W, N) -> (M, N)."""
     near = (words @ known).toarray().astype(np.float32)
-    near[:, PAD] = 0
     if near.shape[1] > NEAREST:
         near[near < np.partition(near, -NEAREST, axis=1)[:, [-NEAREST]]] = 0
     return sparse.csr_matrix(near / np.maximum(near.sum(1, keepdims=True), 1e-12))
