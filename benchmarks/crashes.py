@@ -34,8 +34,8 @@ import polars as pl
 from benchmarks.stamped import write_table
 from recolab.histories import load_catalog
 from recolab.lab import DEFAULT_RUN, open_lab
-from recolab.live import replay
-from recolab.service.__main__ import JOURNAL, KEY
+from recolab.live import EVENTS, replay
+from recolab.service.__main__ import KEY
 from recolab.service.health import PAUSE, is_well
 
 KILLS, WRITERS, SEED = 20, 4, 7
@@ -128,7 +128,7 @@ def endure(folder: Path, items: Sequence[Any], kills: int, writers: int, seed: i
             over.set()
         taken: Taken = set().union(*(one.result() for one in writing))
         lists = {user: listed(supervisor.url, user) for user in {user for user, _ in taken}}
-    kept = {(record["user"], datetime.fromisoformat(record["at"])) for record in replay(folder / JOURNAL)}
+    kept = {(record["user"], datetime.fromisoformat(record["at"])) for record in replay(folder / EVENTS)}
     assert supervisor.process is not None
     return Endured(taken, taken - kept, supervisor.seconds, lists, supervisor.process.returncode)
 
@@ -183,7 +183,7 @@ def main() -> None:
     shop = open_lab(SEED, DEFAULT_RUN).need("live")
     with TemporaryDirectory() as scratch:
         folder = Path(shutil.copytree(shop, Path(scratch) / "live"))
-        (folder / JOURNAL).unlink(missing_ok=True)  # what the shop's own service has taken is not ours to count
+        (folder / EVENTS).unlink(missing_ok=True)  # what the shop's own service has taken is not ours to count
         catalog = load_catalog(folder / "catalog.parquet")
         items = catalog.ids(np.random.default_rng(SEED).permutation(np.arange(1, len(catalog))))
         table = table_of(endure(folder, items, KILLS, WRITERS, SEED), WRITERS)

@@ -21,9 +21,9 @@ import yaml
 
 from benchmarks.crashes import free_port
 from recolab.lab import project_root
-from recolab.live import Journal, replay
+from recolab.live import EVENTS, Journal, replay
 from recolab.service import health
-from recolab.service.__main__ import JOURNAL, KEY, parser
+from recolab.service.__main__ import KEY, parser
 from tests.test_service import ship_world
 
 DEPLOY = project_root() / "recolab" / "service" / "deploy"
@@ -144,8 +144,8 @@ def test_started_as_the_unit_says_it_stands_what_breaks_others_and_stops_without
         finally:
             process.send_signal(signal.SIGTERM)
     assert process.returncode == 0
-    assert [record["item"] for record in replay(folder / JOURNAL)] == [2]
-    Journal(folder / JOURNAL).close()  # nobody holds it any more
+    assert [record["item"] for record in replay(folder / EVENTS)] == [2]
+    Journal(folder / EVENTS).close()  # nobody holds it any more
     assert not health.is_well(f"http://127.0.0.1:{port}")
 
 

@@ -16,7 +16,7 @@ from recolab.live import Journal, JournalError, replay
 WRITER = """
 import sys
 from pathlib import Path
-from recolab.live.journal import Journal
+from recolab.journal import Journal
 journal = Journal(Path(sys.argv[1]))
 for number in range(int(sys.argv[2]), 10**9):
     journal.append({"number": number, "user": "Ω" * (number % 50)})

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from recolab.compiled import CompiledEncoder
 from recolab.export import export_encoder
 from recolab.histories import PAD, Catalog, build_catalog, pack
-from recolab.live import Encoded, Favour, Habit, Linked, LiveRecommender, Wish, replay, welcome
+from recolab.live import Encoded, Favour, Habit, Linked, LiveRecommender, LiveShop, Wish, replay, welcome
 from recolab.live.newcomers import likeness
 from recolab.live.opinions import largest
 from recolab.live.tables import FloatTable, IndexedTable, Int8Table, make_index
@@ -153,7 +153,7 @@ def test_what_cannot_come_in_is_refused_by_name(live, items, error, message):
 def test_over_http_newcomers_are_on_the_next_list_and_come_back_after_a_start(live, fitted, tmp_path):
     catalog, past, *_ = fitted
     one = {"item_id": 99, "title": "word5", "stock": 4}
-    app = create_app(live, tmp_path / "events.log", "secret")
+    app = create_app(LiveShop(live, tmp_path), "secret")
     with TestClient(app) as client:
         assert client.post("/items", json=[one]).status_code == 401
         assert client.post("/items", json=[one], headers=KEY).json() == {"new": 1}
@@ -167,12 +167,12 @@ def test_over_http_newcomers_are_on_the_next_list_and_come_back_after_a_start(li
             refused = client.post("/items", json=bad, headers=KEY)
             assert refused.status_code == 422
             assert loc in str(refused.json()["detail"][0]["loc"])
-    app.state.journal.close()
+    app.state.shop.close()
     assert len(list(replay(tmp_path / "events.log"))) == 4  # the second one is told, and passed over
     again = LiveRecommender(catalog, past, live.choir.voices, live.choir.weights, live.vectors)
-    app = create_app(again, tmp_path / "events.log", "secret")
+    app = create_app(LiveShop(again, tmp_path), "secret")
     with TestClient(app) as client:
         shown = client.get("/recommendations", params={"user_id": "s", "k": N_ITEMS + 1}).json()["items"]
         assert 99 not in [place["item_id"] for place in shown]  # sold out
         assert client.get("/health").json()["items"] == N_ITEMS + 1
-    app.state.journal.close()
+    app.state.shop.close()

@@ -16,13 +16,24 @@ import pytest
 from fastapi.testclient import TestClient
 
 from benchmarks.crashes import endure
-from recolab.live import Favour, Journal, Linked, LiveRecommender, keep_weights, open_live, replay, ship
+from recolab.live import (
+    Favour,
+    Journal,
+    Linked,
+    LiveRecommender,
+    LiveShop,
+    keep_weights,
+    of_type,
+    open_live,
+    recall,
+    replay,
+    ship,
+)
 from recolab.models.neighbours import Transitions
 from recolab.models.popularity import PersonalFrequency
 from recolab.models.transformer import Transformer, TransformerConfig
-from recolab.service import Shop, create_app, recall
+from recolab.service import create_app
 from recolab.service.limits import BODY_BYTES, CLIENTS, Rate
-from recolab.service.shop import of_type
 from recolab.training import TrainConfig
 from tests.worlds import START, priced_ring
 
@@ -46,10 +57,10 @@ def live():
 
 @pytest.fixture
 def client(live, tmp_path):
-    app = create_app(live, tmp_path / "events.log", "secret")
+    app = create_app(LiveShop(live, tmp_path), "secret")
     with TestClient(app) as asked:
         yield asked
-    app.state.journal.close()
+    app.state.shop.close()
 
 
 def items_of(response):
@@ -120,7 +131,7 @@ def test_an_event_that_the_models_have_learned_from_is_not_told_twice(live, tmp_
         for at in (START, START + timedelta(days=40)):
             journal.append({"user": 3, "item": 5, "kind": "view", "at": at.replace(tzinfo=UTC).isoformat()})
     before = len(live._sessions.of(3))
-    assert recall(Shop(live), tmp_path / "events.log") == 2
+    recall(live, tmp_path / "events.log")
     assert len(live._sessions.of(3)) == before + 1
 
 
@@ -138,15 +149,15 @@ def test_what_cannot_be_repeated_is_refused_all_the_same(body, client, tmp_path)
 def test_what_the_journal_holds_is_recalled(client, live, tmp_path):
     client.post("/events", json={"user_id": "new", "item_id": 7}, headers=KEY)
     client.put("/items/6", json={"stock": 0}, headers=KEY)
-    client.app.state.journal.close()
+    client.app.state.shop.close()
     catalog, past, _ = world()
     again = LiveRecommender(catalog, past, live.choir.voices, live.choir.weights, live.vectors)
-    with TestClient(create_app(again, tmp_path / "events.log", "secret")) as opened:
+    with TestClient(create_app(LiveShop(again, tmp_path), "secret")) as opened:
         asked = {"user_id": "new", "k": N_ITEMS}
         found = items_of(opened.get("/recommendations", params=asked))
         assert found[0] == 8
         assert 6 not in found
-        opened.app.state.journal.close()
+        opened.app.state.shop.close()
 
 
 @pytest.mark.parametrize(
@@ -184,7 +195,7 @@ def test_nobody_writes_without_the_key(client, live, tmp_path):
         assert client.put("/items/1", json={"stock": 0}, headers=headers).status_code == 401
     assert list(replay(tmp_path / "events.log")) == []
     with pytest.raises(ValueError, match="an empty API key"):
-        create_app(live, tmp_path / "other.log", "")
+        create_app(LiveShop(live, tmp_path / "other"), "")
 
 
 def test_large_bodies_and_bodies_of_unknown_length_are_refused(client):
@@ -203,10 +214,10 @@ def test_who_asks_too_often_waits_and_others_do_not(live, tmp_path):
     for client in range(CLIENTS + 5):
         rate.admits(str(client), 1.0)
     assert len(rate._buckets) == CLIENTS
-    app = create_app(live, tmp_path / "events.log", "secret", per_second=0.5)
+    app = create_app(LiveShop(live, tmp_path), "secret", per_second=0.5)
     with TestClient(app) as asked:
         assert [asked.get("/health").status_code for _ in range(2)] == [200, 429]
-    app.state.journal.close()
+    app.state.shop.close()
 
 
 def test_it_says_how_it_is(client):

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from recolab.live import Favour, Journal, LiveRecommender, Wish, replay
+from recolab.live import Favour, Journal, LiveRecommender, LiveShop, Wish, recall, replay
 from recolab.rerank import Rules
-from recolab.service import Shop, create_app, recall
 from recolab.service import __main__ as command
+from recolab.service import create_app
 from recolab.service.bodies import Terms
 from tests.test_service import KEY, N_ITEMS, items_of, world
 from tests.worlds import START
@@ -41,10 +41,10 @@ def live():
 
 @pytest.fixture
 def client(live, tmp_path):
-    app = create_app(live, tmp_path / "events.log", "secret")
+    app = create_app(LiveShop(live, tmp_path), "secret")
     with TestClient(app, raise_server_exceptions=False) as asked:
         yield asked
-    app.state.journal.close()
+    app.state.shop.close()
 
 
 # The command
@@ -55,10 +55,10 @@ def test_told_to_stop_it_closes_its_journal_and_calls_it_no_failure(live, tmp_pa
 
     def run(app, **words):
         served.append((app, words["host"], words["port"]))
-        assert app.state.journal.append({"item": 1, "price": 2.0, "stock": None}) is None
+        app.state.shop.update_item(1, price=2.0)
         signal.raise_signal(signal.SIGTERM)  # as uvicorn does when its last answer is given
 
-    monkeypatch.setattr(command, "open_live", lambda folder: live)
+    monkeypatch.setattr(command, "open_shop", lambda folder: LiveShop(live, folder))
     monkeypatch.setattr(command.uvicorn, "run", run)
     monkeypatch.setattr(sys, "argv", ["service", str(tmp_path), "--port", "99"])
     monkeypatch.setenv(command.KEY, "secret")
@@ -71,8 +71,8 @@ def test_told_to_stop_it_closes_its_journal_and_calls_it_no_failure(live, tmp_pa
     [(app, *where)] = served
     assert (ended.value.code, where) == (0, ["127.0.0.1", 99])
     with pytest.raises(OSError, match="Bad file descriptor"):
-        app.state.journal.append({"item": 1, "price": 3.0, "stock": None})
-    assert [record["price"] for record in replay(tmp_path / command.JOURNAL)] == [2.0]
+        app.state.shop.update_item(1, price=3.0)
+    assert [record["price"] for record in replay(tmp_path / "events.log")] == [2.0]
 
 
 # Terms
@@ -112,7 +112,7 @@ def test_a_recalled_event_stands_at_its_own_time_with_its_own_kind(live, tmp_pat
     at = START.replace(tzinfo=UTC) + timedelta(days=40)
     with Journal(tmp_path / "events.log") as journal:
         journal.append({"user": "new", "item": 5, "kind": "view", "at": at.isoformat()})
-    recall(Shop(live), tmp_path / "events.log")
+    recall(live, tmp_path / "events.log")
     session = live._sessions.of("new")
     assert (list(session.times), list(session.kinds)) == ([at.timestamp()], [0])
 
@@ -121,7 +121,7 @@ def test_a_recalled_change_has_its_price_and_its_stock(live, tmp_path):
     with Journal(tmp_path / "events.log") as journal:
         for item, price, stock in ((3, 99.5, None), (4, None, 0.0), (77, 1.0, 1.0)):  # the catalog has dropped 77
             journal.append({"item": item, "price": price, "stock": stock})
-    assert recall(Shop(live), tmp_path / "events.log") == 3
+    recall(live, tmp_path / "events.log")
     assert [(live.card(item).price, live.card(item).stock) for item in (3, 4)] == [(99.5, 5), (14, 0)]
 
 
@@ -140,13 +140,13 @@ def test_a_key_of_another_alphabet_is_a_wrong_key(sent, client, tmp_path):
     "key", ["schlüssel 密钥", "half a character \udcff"]
 )  # as Python reads bytes of the environment
 def test_a_key_of_another_alphabet_opens_to_whoever_sends_it_and_to_nobody_else(key, live, tmp_path):
-    app = create_app(live, tmp_path / "events.log", key)
+    app = create_app(LiveShop(live, tmp_path), key)
     with TestClient(app) as asked:
         body, sent = {"user_id": 1, "item_id": 1}, key.encode(errors="ignore")
         right = 200 if key.isprintable() else 401
         assert asked.post("/events", json=body, headers={"X-API-Key": sent}).status_code == right
         assert asked.post("/events", json=body, headers={"X-API-Key": sent[:-3]}).status_code == 401
-    app.state.journal.close()
+    app.state.shop.close()
 
 
 # Too much
@@ -215,7 +215,7 @@ def test_an_event_of_long_ago_is_taken_and_recalled(at, client, live, tmp_path):
     event = {"user_id": "old", "item_id": 5, "timestamp": at}
     assert client.post("/events", json=event, headers=KEY).json() == {"known": True}
     assert len(items_of(client.get("/recommendations", params={"user_id": "old"}))) == 10
-    assert recall(Shop(live), tmp_path / "events.log") == 1
+    recall(live, tmp_path / "events.log")
 
 
 @pytest.mark.parametrize("path", ["/recommendations", "/events"])
@@ -231,7 +231,7 @@ def test_a_service_whose_disk_has_failed_says_that_it_is_not_well(client, monkey
     def fails(_):
         raise OSError("no such disk")
 
-    monkeypatch.setattr("recolab.live.journal.os.fdatasync", fails)
+    monkeypatch.setattr("recolab.journal.os.fdatasync", fails)
     assert client.post("/events", json={"user_id": "new", "item_id": 7}, headers=KEY).status_code == 500
     monkeypatch.undo()
     answer = client.get("/health")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +14,7 @@ from recolab.feedback.estimates import Estimate, Interval, Normal, estimate
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 CHAMPION, CHALLENGER = -1, 1
+INTERLEAVING = "interleaving"  # what an impression log calls the policy of a list of both
 _NORMAL = Normal()
 
 
@@ -22,23 +25,36 @@ class Interleaved(NamedTuple):
     teams: Ints
 
 
-def team_draft(champion: Ints, challenger: Ints, k: int, rng: np.random.Generator) -> Interleaved:
+def team_draft(
+    champion: Ints,
+    challenger: Ints,
+    k: int,
+    rng: np.random.Generator,
+    groups: Sequence[int] | None = None,
+    most: int | None = None,
+) -> Interleaved:
     """Let two rankers pick in turns what stands highest in their order and is still free (Radlinski, Kurup & Joachims 2008).
 
     Each round a coin says who picks first, so neither has the better places. champion, challenger: items, best first
-    Raises ValueError where the two together have fewer than k items.
+    groups: of each item, at most `most` of one
+    Raises ValueError where the two together cannot fill k places.
     """
     orders = {CHAMPION: iter(dict.fromkeys(champion.tolist())), CHALLENGER: iter(dict.fromkeys(challenger.tolist()))}
-    listed, teams = dict[int, None](), list[int]()
+    listed, teams, count = dict[int, None](), list[int](), Counter[int]()
+
+    def is_open(item: int) -> bool:
+        return item not in listed and (most is None or groups is None or count[groups[item]] < most)
+
     while len(listed) < k:
         length = len(listed)
         for team in rng.permutation(list(orders)).tolist():
-            pick = next((item for item in orders[team] if item not in listed), None)
-            if pick is not None and len(listed) < k:
+            pick = next(filter(is_open, orders[team]), None) if len(listed) < k else None
+            if pick is not None:
                 listed[pick] = None
                 teams.append(team)
+                count.update([groups[pick]] if groups is not None else [])
         if len(listed) == length:
-            raise ValueError(f"the two orders have {length} items together, the list needs {k}")
+            raise ValueError(f"the two orders fill {length} places together, the list needs {k}")
     return Interleaved(np.array(list(listed), np.int64), np.array(teams, np.int64))
 
 

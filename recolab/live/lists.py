@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from recolab.feedback import Draw
 from recolab.live.opinions import Floats, Ints, largest
-from recolab.rerank import dpp, mmr, take_best
+from recolab.rerank import best_of, dpp, mmr, take_best
 
 POOL = 100  # best items among which variety is looked for
 _CHOOSE = {"mmr": mmr, "dpp": dpp}
@@ -42,11 +43,15 @@ class Wish:
 
 @dataclass(frozen=True)
 class Pick:
-    """One place of a list: a raw item id, its score, and how much of it each voice said."""
+    """One place of a list: a raw item id, its score, how much of it each voice said, and its chance to stand here.
+
+    propensity: given the places above; 1 where nothing is tried
+    """
 
     item: Any
     score: float
     shares: dict[str, float]
+    propensity: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -60,23 +65,27 @@ class Card:
     stock: float | None
 
 
-def choose(scores: Floats, rows: Ints, vectors: Floats, groups: Ints, k: int, wish: Wish) -> Ints:
+def choose(
+    scores: Floats, rows: Ints, vectors: Floats, groups: Ints, k: int, wish: Wish, draw: Draw | None = None
+) -> tuple[Ints, list[float]]:
     """Take k of C candidates; where categories are capped, look further down until the list is full or all was asked.
 
     scores: (C,), -inf for what may not be shown    rows: (C,) of the catalog    vectors: (N, D) of length 1    groups: (N,)
-    categories  ->  places among the candidates, in order
+    categories    draw: tries something among the best `POOL`, by relevance from 0 to 1  ->  places among the candidates, in
+    order, and the chance of each given those before it
     """
     pool = max(POOL, 2 * k)
     while True:
         best = largest(scores, pool)
         shown = rows[best]
         of_shown = np.where(groups[shown] > 0, groups[shown], -shown)  # an unknown category is no category in common
-        if wish.variety:
-            varied, weight = _CHOOSE[wish.by], 1 - wish.variety
-            places = varied(scores[best], vectors[shown], k, weight, of_shown, wish.most_per_category)
-        else:
+        if draw is not None:
+            draw.propensities.clear()
+        if draw is None and not wish.variety:
             places = take_best(scores[best], k, of_shown, wish.most_per_category)
-        if len(places) == k or len(best) < pool:
-            taken: Ints = best[places]
-            return taken
+        else:
+            varied, choice = _CHOOSE[wish.by], draw or best_of
+            places = varied(scores[best], vectors[shown], k, 1 - wish.variety, of_shown, wish.most_per_category, choice)
+        if len(places) == k or len(best) < pool:  # how many can be filled is no matter of what was drawn
+            return best[places], list(draw.propensities) if draw else [1.0] * len(places)
         pool = 4 * pool

@@ -87,3 +87,10 @@ def largest(scores: Floats, n: int) -> Ints:
     rows = np.flatnonzero(scores >= bound) if np.isfinite(bound) else np.flatnonzero(scores > -np.inf)
     found: Ints = rows[np.argsort(-scores[rows], kind="stable")[:n]]
     return found
+
+
+def places_of(some: Ints, rows: Ints) -> Ints:
+    """Find some rows among rising ones: their places, without those that are not there."""
+    place = np.minimum(np.searchsorted(rows, some), max(len(rows) - 1, 0))
+    found: Ints = place[rows[place] == some] if len(rows) else place[:0]
+    return found

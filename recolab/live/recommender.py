@@ -10,12 +10,13 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
+from recolab.feedback import Draw, Policy
 from recolab.histories import PAD, Catalog, Histories
 from recolab.live.choir import Choir, Heard
 from recolab.live.lists import Card, Pick, Wish, choose
-from recolab.live.opinions import Floats, Ints
+from recolab.live.opinions import Floats, Ints, places_of
 from recolab.live.reasons import what_holds_up
-from recolab.live.sessions import NOBODY, Session, Sessions, session_of
+from recolab.live.sessions import NOBODY, Session, Sessions, seconds_of, session_of
 from recolab.live.stock import LiveShelf
 from recolab.live.voices import Voice
 from recolab.rerank import Rules
@@ -53,6 +54,7 @@ class LiveRecommender:
         if len(catalog) < 2:
             raise ValueError("a catalog without items: there is nothing to recommend")
         self.past, self.name, self.candidates = past, name, candidates
+        self.explore(None)
         self._sessions = Sessions(past, max_sessions)
         self._fill(catalog, Choir(voices, weights), vectors, LiveShelf(catalog))
 
@@ -68,6 +70,10 @@ class LiveRecommender:
         grown = copy(self)
         grown._fill(catalog, choir, vectors, shelf)
         return grown
+
+    def explore(self, policy: Policy | None, seed: int = 7) -> None:
+        """Let a policy draw the lists from now on, by relevance from 0 to 1; None takes the best again, as at first."""
+        self.policy, self._rng = policy, np.random.default_rng(seed)
 
     @property
     def n_items(self) -> int:
@@ -114,7 +120,7 @@ class LiveRecommender:
         row = self._row.get(item, PAD)
         if row == PAD:
             return False
-        moment, code = _seconds(at), KINDS.index(kind)
+        moment, code = seconds_of(at), KINDS.index(kind)
         before, after = self._sessions.add(user, row, moment, code)
         self.choir.follow(before, after, row, moment, code)
         return True
@@ -132,13 +138,13 @@ class LiveRecommender:
         No list is older than the newest event: where a clock is ahead, so is the list's.
         Raises ValueError for a k that is not from 1 to 1,000.
         """
-        return self._list(self._sessions.of(user), k, rules, wish, _seconds(at))
+        return self._list(self._sessions.of(user), k, rules, wish, seconds_of(at))
 
     def recommend_for(
         self, items: Iterable[Hashable], k: int = 10, rules: Rules | None = None, wish: Wish | None = None
     ) -> list[Pick]:
         """List the k best items after these, oldest first, of somebody of whom nothing else is known or kept; as `recommend`."""
-        now = _seconds(None)
+        now = seconds_of(None)
         return self._list(self._visit(items, now), k, rules, wish, now)
 
     def update_item(self, item: Hashable, *, price: float | None = None, stock: float | None = None) -> None:
@@ -146,16 +152,25 @@ class LiveRecommender:
 
         Raises KeyError for an unknown item, ValueError for a price or a stock that is no number from 0 up.
         """
+        self.shelf.change(self.require_change(item, price, stock), price, stock)
+
+    def require_change(self, item: Hashable, price: float | None, stock: float | None) -> int:
+        """Refuse what `update_item` would, before it is written anywhere  ->  the item's row."""
         row = self._known(item)
         for name, value in (("price", price), ("stock", stock)):
             if value is not None and not 0 <= value < np.inf:
                 raise ValueError(f"{name} = {value!r} of {item!r} must be a number from 0 up")
-        self.shelf.change(row, price, stock)
+        return row
 
     def card(self, item: Hashable) -> Card:
         """Say what there is to show of an item, as of now; raises KeyError for an unknown one."""
         row = self._known(item)
         return Card(item, self._titles[row], self._categories[row], *self.shelf.told(row))
+
+    def group(self, item: Hashable) -> int:
+        """Give the number of an item's category, a number of its own where that is unknown; raises KeyError as `card`."""
+        row = self._known(item)
+        return int(self.shelf.groups[row]) or -row
 
     def score(self, histories: Histories) -> Floats:
         """Score packed histories as any other model does, so that it can be judged beside them: B histories -> (B, N)."""
@@ -174,11 +189,11 @@ class LiveRecommender:
 
     def reasons(self, user: Hashable, items: Sequence[Hashable], at: datetime | None = None) -> list[Any]:
         """Explain a whole list at the cost of one item, as `explain` does: a reason or None for each."""
-        return self._reasons(self._sessions.of(user), items, _seconds(at))
+        return self._reasons(self._sessions.of(user), items, seconds_of(at))
 
     def reasons_for(self, seen: Iterable[Hashable], items: Sequence[Hashable]) -> list[Any]:
         """Explain a list of `recommend_for` after the items that were seen; as `reasons`."""
-        now = _seconds(None)
+        now = seconds_of(None)
         return self._reasons(self._visit(seen, now), items, now)
 
     def _known(self, item: Hashable) -> int:
@@ -193,7 +208,7 @@ class LiveRecommender:
         return session
 
     def _reasons(self, session: Session, items: Sequence[Hashable], now: int) -> list[Any]:
-        rows, now = np.array([self._known(item) for item in items], np.int64), _not_before(session, now)
+        rows, now = np.array([self._known(item) for item in items], np.int64), session.not_before(now)
         return [
             self._ids[row] for row in what_holds_up(session, rows, lambda one: self.choir.hear_loud(one, now).of(rows))
         ]
@@ -201,19 +216,20 @@ class LiveRecommender:
     def _list(self, session: Session, k: int, rules: Rules | None, wish: Wish | None, now: int) -> list[Pick]:
         if not 1 <= k <= ASK_AT_MOST:
             raise ValueError(f"k = {k!r} must be from 1 to {ASK_AT_MOST:,}")
-        wish, now = wish or Wish(), _not_before(session, now)
+        wish, now = wish or Wish(), session.not_before(now)
         heard, unwanted = self.choir.hear(session, now), self._unwanted(session, rules, wish, now)
+        draw = None if self.policy is None else Draw(self.policy, self._rng)
         for candidates in dict.fromkeys([self.candidates, None]):  # where rules leave too few of them, all are asked
             rows, scores = self._asked(heard, candidates)
             scores += self.shelf.bars(rules or Rules(), None if candidates is None else rows)
-            scores[unwanted if candidates is None else _places(rows, unwanted)] = -np.inf
-            chosen = choose(scores, rows, self.vectors, self.shelf.groups, k, wish)
+            scores[unwanted if candidates is None else places_of(unwanted, rows)] = -np.inf
+            chosen, chances = choose(scores, rows, self.vectors, self.shelf.groups, k, wish, draw)
             if len(chosen) == k:
                 break
         shares = heard.shares(rows[chosen])
         return [
-            Pick(self._ids[row], float(scores[at]), part)
-            for at, row, part in zip(chosen, rows[chosen], shares, strict=True)
+            Pick(self._ids[row], float(scores[at]), part, chance)
+            for at, row, part, chance in zip(chosen, rows[chosen], shares, chances, strict=True)
         ]
 
     def _asked(self, heard: Heard, candidates: int | None) -> tuple[Ints, Floats]:
@@ -231,19 +247,3 @@ class LiveRecommender:
                 late = session.times > now - days * 86_400
                 found.append(session.items[late if kinds is None else late & (session.kinds == kinds)].astype(np.int64))
         return np.concatenate(found)
-
-
-def _places(rows: Ints, some: Ints) -> Ints:
-    """Find some rows among rising ones: their places, without those that are not there."""
-    place = np.minimum(np.searchsorted(rows, some), max(len(rows) - 1, 0))
-    found: Ints = place[rows[place] == some] if len(rows) else place[:0]
-    return found
-
-
-def _not_before(session: Session, now: int) -> int:
-    return max(now, int(session.times[-1])) if len(session) else now
-
-
-def _seconds(at: datetime | None) -> int:
-    moment = datetime.now(UTC) if at is None else at
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())

@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,10 @@ class Session:
             _with(self.kinds, place, kind)[first:],
         )
 
+    def not_before(self, now: int) -> int:
+        """Give a moment, or that of the newest event where it was stamped by a clock that is ahead."""
+        return max(now, int(self.times[-1])) if len(self) else now
+
     def without(self, row: int) -> Session:
         """Forget all that was done with one item."""
         kept = self.items != row
@@ -67,6 +72,12 @@ def _with(values: NDArray[Any], place: int, value: int) -> NDArray[Any]:
 
 
 NOBODY = Session(np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int8))
+
+
+def seconds_of(at: datetime | None) -> int:
+    """Count the seconds to a moment, without a time zone in UTC; now by default."""
+    moment = datetime.now(UTC) if at is None else at
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
 def session_of(past: Histories, b: int) -> Session:

@@ -135,13 +135,18 @@ def open_live(folder: Path, max_sessions: int = 2000, *, int8: bool = False) -> 
     return LiveRecommender(catalog, past, voices, weights, vectors, candidates=candidates, max_sessions=max_sessions)
 
 
+def is_shipped(folder: Path) -> bool:
+    """Tell whether a folder was written to its end."""
+    return (folder / _NOTE).exists()
+
+
 def _write_note(folder: Path, note: dict[str, Any]) -> None:
     with write_atomically(folder / _NOTE) as temporary:
         temporary.write_text(json.dumps(note, indent=1))
 
 
 def _read_note(folder: Path) -> dict[str, Any]:
-    if not (folder / _NOTE).exists():
+    if not is_shipped(folder):
         raise FileNotFoundError(
             f"{folder / _NOTE}: no such file, so nothing was shipped here, or not to its end: ship again"
         )

@@ -1,7 +1,7 @@
 """The last word on a list: candidates of several models, one learned order, and rules that no score can overrule."""
 
 from recolab.rerank.candidates import Candidates, join_candidates, propose, without_opinion
-from recolab.rerank.diversity import dpp, mmr, take_best
+from recolab.rerank.diversity import best_of, dpp, mmr, take_best
 from recolab.rerank.features import item_features
 from recolab.rerank.hybrid import Hybrid
 from recolab.rerank.rankers import (
@@ -28,6 +28,7 @@ __all__ = [
     "Rules",
     "Shelf",
     "allowed_items",
+    "best_of",
     "choose_by_halves",
     "choose_ranker",
     "contenders",

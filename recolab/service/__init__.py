@@ -1,6 +1,5 @@
 """The live recommender over HTTP: events in, lists out, and nothing is said to be taken that a crash could lose."""
 
 from recolab.service.app import create_app
-from recolab.service.shop import Shop, recall
 
-__all__ = ["Shop", "create_app", "recall"]
+__all__ = ["create_app"]

@@ -10,11 +10,11 @@ from typing import NoReturn
 
 import uvicorn
 
-from recolab.live import open_live
+from recolab.feedback import EpsilonGreedy
+from recolab.live import open_shop
 from recolab.service.app import create_app
 
 KEY = "RECOLAB_API_KEY"  # in the environment: asked of whoever writes
-JOURNAL = "events.log"
 LAST_ANSWERS = 10  # seconds that requests under way have when the service is told to stop
 
 
@@ -24,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
     asked.add_argument("folder", type=Path, help="written by recolab.live.ship")
     asked.add_argument("--host", default="127.0.0.1")
     asked.add_argument("--port", type=int, default=8000)
+    asked.add_argument("--explore", type=float, metavar="SHARE", help="of places that try one of the 100 best items")
     return asked
 
 
@@ -34,12 +35,16 @@ def main() -> None:
     key = os.environ.get(KEY, "")
     if not key:
         asked.error(f"set {KEY} in the environment: whoever writes events is asked for it")
+    try:
+        policy = None if told.explore is None else EpsilonGreedy(told.explore)
+    except ValueError as error:
+        asked.error(str(error).replace("epsilon", "--explore"))
     # uvicorn raises the signal again when its last answer is given: a stop that was asked for is no failure.
     signal.signal(signal.SIGTERM, _end)
-    app = create_app(open_live(told.folder), told.folder / JOURNAL, key)
-    with app.state.journal:
+    with open_shop(told.folder) as shop:
+        shop.live.explore(policy)
         uvicorn.run(
-            app,
+            create_app(shop, key),
             host=told.host,
             port=told.port,
             http="httptools",

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, Response
@@ -21,40 +18,35 @@ from fastapi.security import APIKeyHeader
 from prometheus_client import generate_latest
 from pydantic import Field
 
-from recolab.live import Journal, LiveRecommender, Pick
-from recolab.schema import ITEM
+from recolab.live import LiveRecommender, LiveShop, Pick, of_type, plain
+from recolab.schema import ITEM, RATING, TEXT, VALUE
 from recolab.service.bodies import MOST_ITEMS, Answer, Because, Change, Event, Newcomer, Place, Question, Terms, Visit
+from recolab.service.changing import changing
 from recolab.service.limits import Gate, Meters
 from recolab.service.page import showing
-from recolab.service.shop import NEW, Shop, of_type, plain, recall
 
 PER_SECOND = 2000.0  # requests of one client
 FAULTS = 20  # of one body that are told
 
 
-def create_app(live: LiveRecommender, journal_path: Path, api_key: str, per_second: float = PER_SECOND) -> FastAPI:
-    """Make the service of one live recommender; what its journal holds is recalled first.
+def create_app(shop: LiveShop, api_key: str, per_second: float = PER_SECOND) -> FastAPI:
+    """Make the service of an open shop.
 
     Writing wants the key in the header X-API-Key. An event is answered when the disk has it (`Journal`).
-    per_second: requests that one client may make  ->  the app, its journal in app.state
-    Raises ValueError for an empty key, and what `Journal` raises.
+    per_second: requests that one client may make  ->  the app, the shop in app.state
+    Raises ValueError for an empty key.
     """
     if not api_key:
         raise ValueError("an empty API key would let everybody write")
-    journal, shop = Journal(journal_path), Shop(live)
-    try:
-        recall(shop, journal_path)
-    except BaseException:
-        journal.close()
-        raise
-    meters = Meters(lambda: shop.live.n_sessions)
+    meters = Meters(lambda: shop.live.n_sessions, lambda: shop.unlogged)
     app = FastAPI(title="recolab", description="Live recommendation: an event goes in, the next list knows it.")
-    app.state.journal = journal
+    app.state.shop = shop
     app.exception_handler(RequestValidationError)(_refused)
     app.add_middleware(Gate, meters=meters, per_second=per_second)
-    app.include_router(_writing(shop, journal), dependencies=[Depends(_key_check(api_key))])
+    app.include_router(_writing(shop), dependencies=[Depends(_key_check(api_key))])
+    app.include_router(changing(shop), dependencies=[Depends(_key_check(api_key))])
     app.include_router(_reading(shop))
-    app.include_router(_watching(shop, journal, meters))
+    app.include_router(_watching(shop, meters))
     app.include_router(showing())
     return app
 
@@ -69,18 +61,15 @@ def _key_check(api_key: str) -> Any:
     return may_write
 
 
-def _writing(shop: Shop, journal: Journal) -> APIRouter:
-    router, one_by_one = APIRouter(), asyncio.Lock()
+def _writing(shop: LiveShop) -> APIRouter:
+    router = APIRouter()
 
     @router.post("/events")
     async def events(event: Event) -> dict[str, bool]:
         """Take an event: it is on the disk, and the next list knows it; `known` says whether the catalog has the item."""
-        at, live = event.timestamp or datetime.now(UTC), shop.live
-        record = {"user": event.user_id, "item": event.item_id, "kind": event.kind, "at": at.isoformat()}
-        user, item = of_type(event.user_id, live.user_type), of_type(event.item_id, live.item_type)
-        then = lambda: shop.live.observe(user, item, event.kind, at)  # noqa: E731  of the shop as it is then
         # Here, and not in a thread: a disk that has it within a millisecond is sooner done than threads change places.
-        return {"known": journal.append(record, then)}
+        more = {VALUE: event.value, RATING: event.rating, TEXT: event.text}
+        return {"known": shop.observe(event.user_id, event.item_id, event.kind, event.timestamp, **more)}
 
     @router.post("/items", status_code=201)
     async def newcomers(items: Annotated[list[Newcomer], Field(min_length=1, max_length=MOST_ITEMS)]) -> dict[str, int]:
@@ -90,29 +79,20 @@ def _writing(shop: Shop, journal: Journal) -> APIRouter:
             if not isinstance(of_type(one.item_id, kind), kind):
                 fault = {"loc": ["body", place, ITEM], "msg": f"the catalog's ids are {kind.__name__}", "type": "type"}
                 raise HTTPException(422, [fault])
-        rows = [one.model_dump() for one in items]
-        async with (
-            one_by_one
-        ):  # made beside the running shop, which goes on; the journal's line and the exchange are one step
-            wider, count = await run_in_threadpool(shop.widened, rows)
-            journal.append({NEW: rows}, lambda: shop.take(wider))
-        return {"new": count}
+        return {"new": await run_in_threadpool(shop.welcome, [one.model_dump() for one in items])}
 
     @router.put("/items/{item_id:path}")
     async def items(item_id: str, change: Change) -> dict[str, bool]:
         """Change price or stock: the next list knows it."""
-        item = of_type(item_id, shop.live.item_type)
-        if not shop.live.knows(item):
+        if not shop.live.knows(of_type(item_id, shop.live.item_type)):
             raise HTTPException(404, f"no item {item_id!r} in the catalog")
-        record = {"item": plain(item), "price": change.price, "stock": change.stock}
-        then = lambda: shop.live.update_item(item, price=change.price, stock=change.stock)  # noqa: E731
-        journal.append(record, then)
+        shop.update_item(item_id, change.price, change.stock)
         return {"changed": True}
 
     return router
 
 
-def _reading(shop: Shop) -> APIRouter:
+def _reading(shop: LiveShop) -> APIRouter:
     router = APIRouter()
 
     @router.get("/recommendations", response_model=Answer)
@@ -120,9 +100,9 @@ def _reading(shop: Shop) -> APIRouter:
         """List the best items for a shopper, best first; for one who is not known, what everybody buys."""
         live = shop.live
         excluded = [of_type(item, live.item_type) for item in asked.exclude]
-        rules, user = replace(asked.rules(), exclude=excluded), of_type(asked.user_id, live.user_type)
-        picks = live.recommend(user, asked.k, rules, asked.wish())
-        return _answer(live, picks, await _why(asked, partial(live.reasons, user), picks))
+        picks = shop.recommend(asked.user_id, asked.k, replace(asked.rules(), exclude=excluded), asked.wish())
+        user = of_type(asked.user_id, live.user_type)
+        return _answer(shop, picks, await _why(asked, live, partial(live.reasons, user), picks))
 
     @router.post("/recommendations", response_model=Answer)
     async def recommendations_for(visit: Visit) -> Response:
@@ -130,8 +110,8 @@ def _reading(shop: Shop) -> APIRouter:
         live = shop.live
         seen, excluded = ([of_type(item, live.item_type) for item in ids] for ids in (visit.items, visit.exclude))
         rules = replace(visit.rules(), exclude=excluded)
-        picks = live.recommend_for(seen, visit.k, rules, visit.wish())
-        return _answer(live, picks, await _why(visit, partial(live.reasons_for, seen), picks))
+        picks = shop.recommend_for(seen, visit.k, rules, visit.wish())
+        return _answer(shop, picks, await _why(visit, live, partial(live.reasons_for, seen), picks))
 
     @router.get("/categories")
     async def categories() -> dict[str, list[str]]:
@@ -141,13 +121,13 @@ def _reading(shop: Shop) -> APIRouter:
     return router
 
 
-def _watching(shop: Shop, journal: Journal, meters: Meters) -> APIRouter:
+def _watching(shop: LiveShop, meters: Meters) -> APIRouter:
     router = APIRouter()
 
     @router.get("/health")
     async def health(response: Response) -> dict[str, Any]:
         """Say that lists are made, by making one, and that events are taken; with 503 where one of the two is not so."""
-        ok = len(shop.live.recommend_for([], 1)) == 1 and journal.is_sound
+        ok = len(shop.live.recommend_for([], 1)) == 1 and shop.journal.is_sound
         response.status_code = 200 if ok else 503
         return {"ok": ok, "items": shop.live.n_items}
 
@@ -169,20 +149,26 @@ async def _refused(_: Request, error: Exception) -> Response:
     return Response(json.dumps({"detail": faults}), 422, media_type="application/json")
 
 
-async def _why(terms: Terms, reasons: Callable[[list[Any]], list[Any]], picks: list[Pick]) -> list[Any]:
+async def _why(
+    terms: Terms, live: LiveRecommender, reasons: Callable[[list[Any]], list[Any]], picks: list[Pick]
+) -> list[Any]:
     """Ask for reasons where they are wanted, and beside the loop: they take as long as twenty lists."""
-    return await run_in_threadpool(reasons, [pick.item for pick in picks]) if terms.reasons else [None] * len(picks)
+    if not terms.reasons:
+        return [None] * len(picks)
+    known = [pick.item for pick in picks if live.knows(pick.item)]  # during a trial, not all are the champion's
+    because = dict(zip(known, await run_in_threadpool(reasons, known), strict=True))
+    return [because.get(pick.item) for pick in picks]
 
 
-def _answer(live: LiveRecommender, picks: list[Pick], reasons: list[Any]) -> Response:
-    places = [_place(live, pick, reason) for pick, reason in zip(picks, reasons, strict=True)]
+def _answer(shop: LiveShop, picks: list[Pick], reasons: list[Any]) -> Response:
+    places = [_place(shop, pick, reason) for pick, reason in zip(picks, reasons, strict=True)]
     # Written here: given the model, FastAPI would check each field a second time.
     return Response(Answer(items=places).model_dump_json(), media_type="application/json")
 
 
-def _place(live: LiveRecommender, pick: Pick, reason: Any) -> Place:
-    card = live.card(pick.item)
-    because = None if reason is None else Because(item_id=plain(reason), title=live.card(reason).title)
+def _place(shop: LiveShop, pick: Pick, reason: Any) -> Place:
+    card = shop.card(pick.item)
+    because = None if reason is None else Because(item_id=plain(reason), title=shop.card(reason).title)
     return Place(
         item_id=plain(pick.item),
         score=pick.score,

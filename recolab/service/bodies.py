@@ -33,6 +33,7 @@ def _writable(text: str) -> str:
 
 
 Text = Annotated[StrictStr, Field(min_length=1, max_length=200), AfterValidator(_writable)]
+LongText = Annotated[str, Field(max_length=5000), AfterValidator(_writable)]
 Id = StrictInt | Text
 Kind = Literal["view", "cart", "purchase", "review"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -52,6 +53,9 @@ class Event(_Body):
     item_id: Id
     kind: Kind = PURCHASE  # type: ignore[assignment]  # the schema's word, one of the four
     timestamp: AwareDatetime | None = None
+    value: Amount = 1.0
+    rating: Amount | None = None
+    text: LongText | None = None
 
     @field_validator(TIME)
     @classmethod
@@ -76,6 +80,12 @@ class Change(_Body):
         return self
 
 
+class Model(_Body):
+    """A shipped version by its name, a plain folder's."""
+
+    version: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$")]
+
+
 class Newcomer(_Body):
     """An item that the catalog does not have yet, and what describes it: by that it is recommended."""
 
@@ -83,7 +93,7 @@ class Newcomer(_Body):
     title: Text
     category: Text | None = None
     brand: Text | None = None
-    text: Annotated[str, Field(max_length=5000), AfterValidator(_writable)] | None = None
+    text: LongText | None = None
     price: Amount | None = None
     stock: Amount | None = None
 

@@ -37,15 +37,16 @@ class Rate:
 
 
 class Meters:
-    """What is counted, for Prometheus: requests and their seconds by path, and the sessions in memory."""
+    """What is counted, for Prometheus: requests and their seconds by path, sessions in memory, and lists that no log has."""
 
-    def __init__(self, sessions: Callable[[], float]) -> None:
+    def __init__(self, sessions: Callable[[], float], unlogged: Callable[[], float]) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter("recolab_requests", "By path and status", ["path", "status"], registry=self.registry)
         self.seconds = Histogram(
             "recolab_request_seconds", "Time to answer", ["path"], buckets=EDGES, registry=self.registry
         )
         Gauge("recolab_sessions", "Sessions in memory", registry=self.registry).set_function(sessions)
+        Gauge("recolab_unlogged_lists", "Served, but not logged", registry=self.registry).set_function(unlogged)
 
     def note(self, path: str, status: int, seconds: float) -> None:
         """Count one request."""

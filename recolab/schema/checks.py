@@ -1,4 +1,4 @@
-"""The words every table shares: column names, event kinds, their weights, and the checks that guard them."""
+"""The checks that guard a table: every fault at once, with its rows and what to do about it."""
 
 from __future__ import annotations
 
@@ -9,36 +9,20 @@ from typing import Any, NamedTuple, TypeAlias, cast
 import narwhals as nw
 from narwhals.typing import IntoFrame, IntoFrameT
 
-USER = "user_id"
-ITEM = "item_id"
-TIME = "timestamp"
-KIND = "kind"
-VALUE = "value"
-EVENT_COLUMNS = (USER, ITEM, TIME, KIND, VALUE)
-
-# Optional event columns: what a shop may know about one event.
-BASKET = "basket_id"  # one checkout
-SESSION = "session_id"  # one visit
-DWELL = "dwell_seconds"
-QUANTITY, PRICE, RATING, TEXT = "quantity", "price", "rating", "text"
-
-# Impression columns, a row for each thing shown: its place (from 1), how probable it was there, and whether it was clicked.
-POSITION, PROPENSITY, CLICK = "position", "propensity", "click"
-
-# Item columns: only `item_id` is required.
-TITLE = "title"
-CATEGORY = "category"
-BRAND = "brand"
-STOCK = "stock"
-ITEM_COLUMNS = (ITEM, TITLE, CATEGORY, BRAND, PRICE, STOCK, TEXT)
-
-ID_COLUMNS = (USER, ITEM, BASKET, SESSION)
-NUMBER_COLUMNS = (VALUE, DWELL, QUANTITY, PRICE, RATING, STOCK)
-
-VIEW, CART, PURCHASE, REVIEW = "view", "cart", "purchase", "review"
-KINDS = (VIEW, CART, PURCHASE, REVIEW)
-# What one event says about liking, when nobody rated anything.
-EVENT_WEIGHT = {VIEW: 1.0, CART: 3.0, PURCHASE: 5.0, REVIEW: 5.0}
+from recolab.schema.words import (
+    EVENT_COLUMNS,
+    ID_COLUMNS,
+    ITEM,
+    ITEM_COLUMNS,
+    KIND,
+    KINDS,
+    NUMBER_COLUMNS,
+    PRICE,
+    STOCK,
+    TIME,
+    USER,
+    VALUE,
+)
 
 Frame: TypeAlias = nw.DataFrame[Any] | nw.LazyFrame[Any]
 _SHOWN = 3  # bad rows quoted per problem

@@ -32,9 +32,8 @@ class Journal:
         new = [folder for folder in path.parents if not folder.exists()]
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        self._file = hold(path)
         try:
-            _lock(self._file, path)
             self._put_aside(sound_length(path))
             for folder in (path.parent, *(one.parent for one in new)):  # a line in a file that nobody finds is lost
                 flush(folder)
@@ -56,12 +55,7 @@ class Journal:
         then: called in the order of the lines, so that who replays them comes to the same end
         Raises TypeError for what JSON does not know, OSError where the disk is full or has failed: nothing is taken any more.
         """
-        line = _line(record)
-        with self._writing:
-            self._require_disk()
-            self._write_whole(line)
-            self._written += 1
-            mine, given = self._written, then()
+        mine, given = self._written_down(record, then)
         with self._syncing:
             self._require_disk()
             if self._synced < mine:
@@ -73,6 +67,21 @@ class Journal:
                     raise
                 self._synced = all_so_far
         return given
+
+    def note(self, record: dict[str, Any]) -> None:
+        """Write a record without waiting for the disk: it outlives this process at once, and the machine from the next `append` on.
+
+        Raises as `append`.
+        """
+        self._written_down(record, lambda: None)
+
+    def _written_down(self, record: dict[str, Any], then: Callable[[], Any]) -> tuple[int, Any]:
+        line = _line(record)
+        with self._writing:
+            self._require_disk()
+            self._write_whole(line)
+            self._written += 1
+            return self._written, then()
 
     def _require_disk(self) -> None:
         if self._lost is not None:
@@ -115,27 +124,29 @@ def replay(path: Path) -> Iterator[dict[str, Any]]:
 
     Raises JournalError that names the line where one is damaged.
     """
-    for _, record in _records(path):
+    for _, record in records(path):
         yield record
 
 
 def sound_length(path: Path) -> int:
     """Say how many bytes hold whole lines; raises as `replay`."""
-    return max((end for end, _ in _records(path)), default=0)
+    return max((end for end, _ in records(path)), default=0)
 
 
-def _records(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def records(path: Path, start: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Read as `replay`, from a byte where a line begins  ->  each record after the byte where its line ends."""
     if not path.exists():
         return
-    end = 0
+    end = start
     with path.open("rb") as file:
+        file.seek(start)
         for number, line in enumerate(file, start=1):
             if not line.endswith(b"\n"):
                 return  # a crash left it unfinished, and nobody was told that it was taken
             record = _read(line)
             if record is None:
                 raise JournalError(
-                    f"{path}, line {number}: damaged; move the journal away and keep what `replay` reads"
+                    f"{path}, line {number}{f' after byte {start:,}' if start else ''}: damaged; move the journal away and keep what `replay` reads"
                 )
             end += len(line)
             yield end, record
@@ -155,11 +166,17 @@ def _read(line: bytes) -> dict[str, Any] | None:
     return record
 
 
-def _lock(file: int, path: Path) -> None:
-    """Keep other processes out; the system lets go when this one ends, however it ends."""
+def hold(path: Path) -> int:
+    """Open a file that no other process holds; closing it, or the end of this process, lets go  ->  its descriptor.
+
+    Raises BlockingIOError where another process holds it.
+    """
     import fcntl  # noqa: PLC0415  not on Windows, which the rest of the package runs on
 
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
+        os.close(file)
         raise BlockingIOError(error.errno, "another process writes here, end it first", str(path)) from None
+    return file

@@ -1,0 +1,53 @@
+"""What a journal holds, told again to a recommender that was opened anew."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from recolab.journal import records
+from recolab.live.ids import of_type, plain
+from recolab.live.newcomers import welcome
+from recolab.live.recommender import LiveRecommender
+from recolab.schema import ITEM
+
+NEW, MODEL = "new", "model"  # the journal's words for items that came in, and for a change of models
+
+
+def recall(live: LiveRecommender, journal: Path, start: int = 0) -> tuple[LiveRecommender, int]:
+    """Tell a recommender what a journal holds from a byte on  ->  it, or one that knows newcomers too; and the byte after the end.
+
+    Raises JournalError that names a damaged line.
+    """
+    end = start
+    for end, record in records(journal, start):  # noqa: B007  the last one is returned
+        live = told(live, record)
+    return live, end
+
+
+def told(live: LiveRecommender, record: dict[str, Any]) -> LiveRecommender:
+    """Tell a recommender one record, but for events that its models have learned from  ->  as `recall`."""
+    if NEW in record:
+        return widened(live, record[NEW])[0]
+    if MODEL in record:
+        return live
+    item = of_type(record["item"], live.item_type)
+    if "user" in record:
+        at = datetime.fromisoformat(record["at"])
+        if at >= live.as_of:
+            live.observe(of_type(record["user"], live.user_type), item, record["kind"], at)
+    elif live.knows(item):  # a newer catalog may have dropped it
+        live.update_item(item, price=record["price"], stock=record["stock"])
+    return live
+
+
+def widened(live: LiveRecommender, rows: list[dict[str, Any]]) -> tuple[LiveRecommender, int]:
+    """Make a recommender that knows some items more  ->  it, and how many: who is known already is passed over."""
+    rows = [row | {ITEM: of_type(row[ITEM], live.item_type)} for row in rows]
+    new = {row[ITEM]: row | {ITEM: plain(row[ITEM])} for row in rows if not live.knows(row[ITEM])}
+    if not new:
+        return live, 0
+    return welcome(live, pl.DataFrame(list(new.values()), infer_schema_length=None)), len(new)

@@ -1,0 +1,201 @@
+"""The shop that is open: what it hears is on the disk before it counts, what it shows before anybody sees it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Iterable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from recolab.feedback import CHAMPION, INTERLEAVING, ImpressionLog, Shown, event_record
+from recolab.journal import Journal
+from recolab.live.ids import of_type, plain
+from recolab.live.lists import Card, Pick, Wish
+from recolab.live.recalling import MODEL, NEW, recall, widened
+from recolab.live.recommender import LiveRecommender
+from recolab.live.trial import Trial
+from recolab.rerank import Rules
+from recolab.schema import KINDS, PURCHASE
+
+EVENTS, IMPRESSIONS = "events.log", "impressions"
+
+
+class LiveShop:
+    """A live recommender with its memory on disk; another takes its place in one step, and whoever asks has the one or the other.
+
+    Events, prices and newcomers go to a journal, and count when the disk has them (`Journal`); lists go to an impression log
+    (`ImpressionLog`). Ids may come as JSON has them. Safe to call from several threads.
+    """
+
+    def __init__(self, live: LiveRecommender, folder: Path, version: str = "1") -> None:
+        """Open journal and impression log in a folder, and recall what the journal holds.
+
+        version: what its lists are logged under    Raises as `Journal` and `ImpressionLog`.
+        """
+        self.live, self.folder, self.version = live, folder, version
+        self.trial: Trial | None = None
+        self.unlogged = 0  # lists that were served though the impression log failed
+        self._goods = threading.Lock()  # newcomers and models come one by one; lists go on meanwhile
+        self.journal = Journal(folder / EVENTS)
+        try:
+            self.live, _ = recall(live, self.journal.path)
+            self.impressions = ImpressionLog(folder / IMPRESSIONS)
+        except BaseException:
+            self.journal.close()
+            raise
+
+    def observe(
+        self, user: int | str, item: int | str, kind: str = PURCHASE, at: datetime | None = None, **more: Any
+    ) -> bool:
+        """Take an event: it is on the disk, and the very next list knows it  ->  whether the catalog knows the item.
+
+        more: value, rating and text, as `event_record` takes them
+        Raises ValueError for a kind that is none of the schema's, and as `Journal.append`.
+        """
+        if kind not in KINDS:
+            raise ValueError(f"kind = {kind!r} must be one of {', '.join(KINDS)}")
+        at = at or datetime.now(UTC)
+        record = event_record(plain(user), plain(item), kind, at, **more)
+        known: bool = self.journal.append(record, partial(self._hear, user, item, kind, at))
+        return known
+
+    def recommend(
+        self, user: int | str, k: int = 10, rules: Rules | None = None, wish: Wish | None = None
+    ) -> list[Pick]:
+        """List the k best items for a shopper as of now, and log the list; during a trial, of champion and challenger together."""
+        live, trial = self.live, self.trial
+        picks = live.recommend(of_type(user, live.user_type), k, rules, wish)
+        if trial is None:
+            self._log(user, picks, _name(live), [self.version] * len(picks))
+            return picks
+        theirs = trial.challenger.recommend(of_type(user, trial.challenger.user_type), k, rules, wish)
+        groups = {
+            pick.item: one.group(pick.item)
+            for one, side in ((trial.challenger, theirs), (live, picks))
+            for pick in side
+        }
+        picks, teams = trial.mixed(picks, theirs, k, groups, wish.most_per_category if wish else None)
+        versions = [self.version if team == CHAMPION else trial.version for team in teams]
+        self._log(user, picks, INTERLEAVING, versions)
+        return picks
+
+    def recommend_for(
+        self, items: Iterable[Hashable], k: int = 10, rules: Rules | None = None, wish: Wish | None = None
+    ) -> list[Pick]:
+        """List the k best items after those that a stranger saw, and log the list, which nobody's events will answer."""
+        live = self.live
+        picks = live.recommend_for(items, k, rules, wish)
+        self._log(None, picks, _name(live), [self.version] * len(picks))
+        return picks
+
+    def update_item(self, item: int | str, price: float | None = None, stock: float | None = None) -> None:
+        """Change what an item costs or how many there are: on the disk, and known to the very next list; raises as `LiveRecommender`."""
+        self.live.require_change(of_type(item, self.live.item_type), price, stock)
+        self.journal.append(
+            {"item": plain(item), "price": price, "stock": stock}, partial(self._mark, item, price, stock)
+        )
+
+    def card(self, item: Hashable) -> Card:
+        """Say what there is to show of an item that any of its recommenders knows; raises as `LiveRecommender.card`."""
+        return next((one for one in self._answering() if one.knows(item)), self.live).card(item)
+
+    def welcome(self, rows: list[dict[str, Any]]) -> int:
+        """Let items in that nobody has had yet: rows of an item table  ->  how many were new; raises as `newcomers.welcome`."""
+        with self._goods:  # made beside the running shop; the journal's line and the exchange are one step
+            live, count = widened(self.live, rows)
+            challenger = widened(self.trial.challenger, rows)[0] if self.trial else None
+            self.journal.append({NEW: rows}, partial(self._widen, live, challenger))
+        return count
+
+    def try_out(self, challenger: LiveRecommender, version: str, seed: int = 7) -> None:
+        """Put a challenger on trial, told all that the journal holds: from now on, lists are mixed of both (`Trial`).
+
+        Raises ValueError for the champion's own version: nobody could tell whose a place was.
+        """
+        if version == self.version:
+            raise ValueError(f"version = {version!r} is the champion's: name the challenger's")
+        self._enter(challenger, {MODEL: self.version, "trial": version}, partial(self._try, version, seed))
+
+    def swap(self, live: LiveRecommender, version: str) -> None:
+        """Let another recommender, told all that the journal holds, answer from the next list on; a trial ends."""
+        self._enter(live, {MODEL: version}, partial(self._take, version))
+
+    def end_trial(self) -> None:
+        """Let the champion answer alone again."""
+        self.trial = None
+
+    def close(self) -> None:
+        """Let another process write; once is enough."""
+        self.journal.close()
+        self.impressions.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _answering(self) -> list[LiveRecommender]:
+        return [self.live] if self.trial is None else [self.live, self.trial.challenger]
+
+    def _hear(self, user: int | str, item: int | str, kind: str, at: datetime) -> bool:
+        heard = [
+            one.observe(of_type(user, one.user_type), of_type(item, one.item_type), kind, at)
+            for one in self._answering()
+        ]
+        return any(heard)
+
+    def _mark(self, item: int | str, price: float | None, stock: float | None) -> None:
+        for one in self._answering():
+            if one.knows(of_type(item, one.item_type)):
+                one.update_item(of_type(item, one.item_type), price=price, stock=stock)
+
+    def _widen(self, live: LiveRecommender, challenger: LiveRecommender | None) -> None:
+        self.live = _in_step(live, self.live)
+        if self.trial is not None and challenger is not None:
+            self.trial.challenger = _in_step(challenger, self.trial.challenger)
+
+    def _try(self, version: str, seed: int, challenger: LiveRecommender) -> None:
+        self.trial = Trial(challenger, version, np.random.default_rng(seed))
+
+    def _take(self, version: str, live: LiveRecommender) -> None:
+        self.live, self.version, self.trial = live, version, None
+
+    def _enter(self, live: LiveRecommender, record: dict[str, Any], then: Callable[[LiveRecommender], None]) -> None:
+        """Tell a recommender the journal beside the running shop, and what came meanwhile in one step with its entry."""
+        with self._goods:
+            live.explore(self.live.policy)
+            live, end = recall(live, self.journal.path)
+            self.journal.append(record, lambda: then(recall(live, self.journal.path, end)[0]))
+
+    def _log(self, user: int | str | None, picks: list[Pick], policy: str, versions: list[str]) -> None:
+        tried = policy != INTERLEAVING
+        shown = Shown(
+            plain(user),
+            datetime.now(UTC),
+            [plain(pick.item) for pick in picks],
+            [pick.score for pick in picks],
+            [pick.propensity if tried else None for pick in picks],
+            policy,
+            versions,
+        )
+        try:
+            self.impressions.write(shown)
+        except OSError:  # a shopper is served all the same; /health and the meters tell
+            self.unlogged += 1
+
+
+def _in_step(wider: LiveRecommender, now: LiveRecommender) -> LiveRecommender:
+    """Give a wider recommender the prices and stocks of this moment."""
+    if wider is not now:
+        wider.shelf.follow(now.shelf)
+    return wider
+
+
+def _name(live: LiveRecommender) -> str:
+    """Name what draws lists: a policy with its settings."""
+    return "best" if live.policy is None else str(live.policy)

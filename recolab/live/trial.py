@@ -1,0 +1,40 @@
+"""A challenger on trial: shoppers choose between two recommenders on one list, without knowing that they do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from recolab.feedback import CHAMPION, team_draft
+from recolab.live.lists import Pick
+from recolab.live.recommender import LiveRecommender
+
+
+@dataclass
+class Trial:
+    """A challenger that answers beside the champion; whose version it is stands at each place in the impression log."""
+
+    challenger: LiveRecommender
+    version: str
+    rng: np.random.Generator
+
+    def mixed(
+        self, champion: Sequence[Pick], challenger: Sequence[Pick], k: int, groups: dict[object, int], most: int | None
+    ) -> tuple[list[Pick], list[int]]:
+        """Let the two pick in turns (`team_draft`)  ->  at most k places, and the team that brought each.
+
+        groups: each item's category, at most `most` places for one
+        """
+        ours, theirs = ({pick.item: pick for pick in side} for side in (champion, challenger))
+        items = list(theirs | ours)
+        number = {item: place for place, item in enumerate(items)}
+        first, second = (np.array([number[item] for item in side], np.int64) for side in (ours, theirs))
+        group_of = [groups[item] for item in items]
+        room = sum(count if most is None else min(count, most) for count in Counter(group_of).values())
+        drawn = team_draft(first, second, min(k, room), self.rng, group_of, most)
+        teams: list[int] = drawn.teams.tolist()
+        picked = [(items[place], team) for place, team in zip(drawn.items.tolist(), teams, strict=True)]
+        return [(ours if team == CHAMPION else theirs)[item] for item, team in picked], teams
