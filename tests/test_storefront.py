@@ -8,10 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from recolab.feedback import join_reactions, read_events, read_impressions
 from recolab.histories import build_catalog, pack
-from recolab.live import Favour, Linked, LiveRecommender
+from recolab.live import EVENTS, IMPRESSIONS, Favour, Linked, LiveRecommender, LiveShop
 from recolab.models.neighbours import Transitions
-from recolab.schema import CART, CATEGORY, ITEM, PRICE, PURCHASE, REVIEW, STOCK, TITLE, VIEW
+from recolab.schema import CART, CATEGORY, EVENT_WEIGHT, ITEM, LIST, PRICE, PURCHASE, REVIEW, STOCK, TITLE, VALUE, VIEW
 from recolab.storefront import Counter, SoldOutError, Storefront, visit
 from recolab.storefront.pages import latencies, page
 from recolab.storefront.tiles import tile
@@ -23,7 +24,7 @@ N_ITEMS = 12
 EVIL = '<img src=x onerror="alert(1)">'
 
 
-def open_store(user="a stranger", stock=None, k=3):
+def open_store(folder, user="a stranger", stock=None, k=3):
     """Twelve goods on a ring: whoever had one is shown the two after it; the names of some are no good."""
     _, _, events = carousel(n_users=40, n_items=N_ITEMS, length=15)
     numbers = pl.int_range(N_ITEMS, eager=True)
@@ -41,12 +42,18 @@ def open_store(user="a stranger", stock=None, k=3):
     linked = Linked(Transitions(half_life_days=4, reach=2).fit(past, catalog).links, 4, "Transitions")
     favour = Favour(np.bincount(past.items, minlength=len(catalog)).astype(np.float32))
     live = LiveRecommender(catalog, past, [linked, favour], [1.0, 0.1], np.eye(N_ITEMS + 1, dtype=np.float32))
-    return Storefront(live, past, user, k, at=NOW)
+    return Storefront(LiveShop(live, folder), past, user, k, at=NOW)
 
 
 @pytest.fixture
-def store():
-    return open_store()
+def opened(tmp_path_factory):
+    """Open shops, each with a folder of its own."""
+    return lambda **words: open_store(tmp_path_factory.mktemp("visit"), **words)
+
+
+@pytest.fixture
+def store(opened):
+    return opened()
 
 
 def shown(store):
@@ -117,11 +124,11 @@ def test_what_is_its_own_reason_is_not_named_twice(store, monkeypatch):
     assert "because you looked at it" in [place.because for place in store.lists[LIVE]]
 
 
-def test_a_shopper_of_the_past_is_told_of_earlier_visits_and_shown_what_is_new():
+def test_a_shopper_of_the_past_is_told_of_earlier_visits_and_shown_what_is_new(opened):
     _, _, events = carousel(n_users=40, n_items=N_ITEMS, length=15)
     assert events.filter(user_id=1)[ITEM].n_unique() == N_ITEMS
-    assert shown(open_store(user=1))[LIVE] == []  # who had everything
-    store = open_store(k=6)
+    assert shown(opened(user=1))[LIVE] == []  # who had everything
+    store = opened(k=6)
     store.live.observe("a stranger", 6, PURCHASE, NOW - timedelta(days=1))
     store.click(0, VIEW)
     told = {place.card.item: place.because for place in store.lists[LIVE]}
@@ -139,8 +146,8 @@ def test_places_tell_where_they_were_before_the_last_click(store):
     assert None in moved.values()
 
 
-def test_an_unknown_stock_is_drawn_from_the_seed_and_said_to_be_and_a_known_one_stands(store):
-    again, known = open_store(), open_store(stock=9)
+def test_an_unknown_stock_is_drawn_from_the_seed_and_said_to_be_and_a_known_one_stands(store, opened):
+    again, known = opened(), opened(stock=9)
     stock = [store.live.card(item).stock for item in range(N_ITEMS)]
     assert stock == [again.live.card(item).stock for item in range(N_ITEMS)]
     assert len(set(stock)) > 1
@@ -152,8 +159,8 @@ def test_an_unknown_stock_is_drawn_from_the_seed_and_said_to_be_and_a_known_one_
     assert "no pictures" in page(known)
 
 
-def test_every_word_of_the_shop_is_escaped():
-    store = open_store(user=EVIL)
+def test_every_word_of_the_shop_is_escaped(opened):
+    store = opened(user=EVIL)
     store.click(6, VIEW)
     counter = Counter(store)
     html = page(store) + "".join(slot.card.value for slots in counter.slots.values() for slot in slots)
@@ -209,3 +216,17 @@ def test_a_notebook_shows_the_buttons_and_a_report_the_page(store):
     bundle = Counter(store)._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in bundle
     assert bundle["text/html"] == page(store)
+
+
+def test_a_visit_is_in_the_log_and_can_be_lived_again_from_it(tmp_path):
+    store = open_store(tmp_path)
+    buy_out(store, shown(store)[LIVE][0])
+    store.click(6, CART)
+    store.shop.close()
+    again = open_store(tmp_path)
+    assert shown(again)[LIVE] == shown(store)[LIVE]
+    log, events = read_impressions(tmp_path / IMPRESSIONS), read_events(tmp_path / EVENTS)
+    assert log[LIST].n_unique() == len(store.clicks) + 2  # one at each opening
+    assert events[ITEM].to_list() == [click.card.item for click in store.clicks]
+    answered = join_reactions(log, events).impressions
+    assert answered.filter(pl.col(ITEM) == store.clicks[0].card.item)[VALUE].max() == EVENT_WEIGHT[PURCHASE]

@@ -64,15 +64,20 @@ class LiveShop:
         return known
 
     def recommend(
-        self, user: int | str, k: int = 10, rules: Rules | None = None, wish: Wish | None = None
+        self,
+        user: int | str,
+        k: int = 10,
+        rules: Rules | None = None,
+        wish: Wish | None = None,
+        at: datetime | None = None,
     ) -> list[Pick]:
-        """List the k best items for a shopper as of now, and log the list; during a trial, of champion and challenger together."""
+        """List the k best items for a shopper as of now (or `at`), and log the list; during a trial, of both recommenders."""
         live, trial = self.live, self.trial
-        picks = live.recommend(of_type(user, live.user_type), k, rules, wish)
+        picks = live.recommend(of_type(user, live.user_type), k, rules, wish, at)
         if trial is None:
-            self._log(user, picks, _name(live), [self.version] * len(picks))
+            self._log(user, at, picks, _name(live), [self.version] * len(picks))
             return picks
-        theirs = trial.challenger.recommend(of_type(user, trial.challenger.user_type), k, rules, wish)
+        theirs = trial.challenger.recommend(of_type(user, trial.challenger.user_type), k, rules, wish, at)
         groups = {
             pick.item: one.group(pick.item)
             for one, side in ((trial.challenger, theirs), (live, picks))
@@ -80,7 +85,7 @@ class LiveShop:
         }
         picks, teams = trial.mixed(picks, theirs, k, groups, wish.most_per_category if wish else None)
         versions = [self.version if team == CHAMPION else trial.version for team in teams]
-        self._log(user, picks, INTERLEAVING, versions)
+        self._log(user, at, picks, INTERLEAVING, versions)
         return picks
 
     def recommend_for(
@@ -89,7 +94,7 @@ class LiveShop:
         """List the k best items after those that a stranger saw, and log the list, which nobody's events will answer."""
         live = self.live
         picks = live.recommend_for(items, k, rules, wish)
-        self._log(None, picks, _name(live), [self.version] * len(picks))
+        self._log(None, None, picks, _name(live), [self.version] * len(picks))
         return picks
 
     def update_item(self, item: int | str, price: float | None = None, stock: float | None = None) -> None:
@@ -172,11 +177,13 @@ class LiveShop:
             live, end = recall(live, self.journal.path)
             self.journal.append(record, lambda: then(recall(live, self.journal.path, end)[0]))
 
-    def _log(self, user: int | str | None, picks: list[Pick], policy: str, versions: list[str]) -> None:
+    def _log(
+        self, user: int | str | None, at: datetime | None, picks: list[Pick], policy: str, versions: list[str]
+    ) -> None:
         tried = policy != INTERLEAVING
         shown = Shown(
             plain(user),
-            datetime.now(UTC),
+            at or datetime.now(UTC),
             [plain(pick.item) for pick in picks],
             [pick.score for pick in picks],
             [pick.propensity if tried else None for pick in picks],

@@ -19,11 +19,11 @@ class Slot:
     """A place of a list: one card and its buttons, which change hands when the list does."""
 
     def __init__(self, store: Storefront) -> None:
-        self.item: Any = None
+        self.item: Any = None  # nobody clicks where none is shown
         self.card = widgets.HTML(layout=_WHOLE)
         self.buttons = {kind: widgets.Button(description=word, layout=_BUTTON) for kind, word in _WORDS.items()}
         for kind, button in self.buttons.items():
-            button.on_click(lambda _, kind=kind: store.click(self.item, kind))
+            button.on_click(lambda _, kind=kind: store.click(self.item, kind))  # type: ignore[arg-type]
         self.buttons[PURCHASE].add_class("rl-buy")
         self.row = widgets.HBox(list(self.buttons.values()), layout={"margin": "0 0 8px"})
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from recolab.histories import Histories
-from recolab.live import Card, LiveRecommender, Wish
+from recolab.live import Card, LiveRecommender, LiveShop, Wish
 from recolab.models.popularity import Popularity
 from recolab.rerank import Rules
 from recolab.schema import CART, PURCHASE, VIEW
@@ -53,7 +53,7 @@ class Place:
 
 
 class Storefront:
-    """A shopper's visit: each click is observed, and the live list is asked again at once.
+    """A shopper's visit: each click is observed, and the live list is asked again at once; journal and impression log have all of it.
 
     The nightly batch is the live list as it was when the doors opened, so nothing else than the clicks tells them apart;
     popularity is the same for everybody. Where the catalog knows no stock it is drawn from the seed, and `simulated` says so.
@@ -61,19 +61,20 @@ class Storefront:
 
     def __init__(
         self,
-        live: LiveRecommender,
+        shop: LiveShop,
         past: Histories,
-        user: Hashable,
+        user: int | str,
         k: int = 6,
         wish: Wish | None = None,
         at: datetime | None = None,
         seed: int = 7,
     ) -> None:
-        """live: opened for this shop alone, for its stock is changed    past: what it was fitted on    at: when the doors open.
+        """shop: opened for this visit alone, for its stock is changed    past: what it was fitted on    at: when the doors open.
 
         What the shopper had before is on neither of their own two lists.
         """
-        self.live, self.user, self.k, self.wish = live, user, k, wish or Wish()
+        live = shop.live
+        self.shop, self.live, self.user, self.k, self.wish = shop, live, user, k, wish or Wish()
         self.opened, self.seed, self.clicks = at or live.as_of, seed, list[Click]()
         self.simulated = _fill_shelves(live, seed)
         self._rules = Rules(exclude=_had(live, past, user))
@@ -98,7 +99,7 @@ class Storefront:
             name: [Place(self.live.card(item)) for item in items] for name, items in others.items()
         }
 
-    def click(self, item: Hashable, kind: str) -> None:
+    def click(self, item: int | str, kind: str) -> None:
         """Look at an item, put it into the cart or buy one of it; the live list and its stock know before this returns.
 
         Raises KeyError for an unknown item, ValueError for another kind, SoldOutError for what cannot be had.
@@ -109,9 +110,9 @@ class Storefront:
         if kind != VIEW and card.stock == 0:
             raise SoldOutError(f"{card.title} is sold out")
         at, started = self.now + BETWEEN, time.perf_counter()
-        self.live.observe(self.user, item, kind, at)
+        self.shop.observe(self.user, item, kind, at)
         if kind == PURCHASE:
-            self.live.update_item(item, stock=max((card.stock or 0) - 1, 0))
+            self.shop.update_item(item, stock=max((card.stock or 0) - 1, 0))
         self._ask(at)
         self.clicks.append(Click(kind, card, 1e3 * (time.perf_counter() - started)))
         self._tell()
@@ -130,7 +131,7 @@ class Storefront:
             listener()
 
     def _ask(self, at: datetime) -> None:
-        picks = self.live.recommend(self.user, self.k, self._rules, self.wish, at)
+        picks = self.shop.recommend(self.user, self.k, self._rules, self.wish, at)
         self._before, self._live, self._because = self._live, [pick.item for pick in picks], None
 
     def _places(self) -> list[Place]:
