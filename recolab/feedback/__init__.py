@@ -1,5 +1,16 @@
 """What was shown comes back: explore with known odds, value a policy before anyone sees it, promote only what is proven better."""
 
+from recolab.feedback.day_orders import Drift, DriftConfig
+from recolab.feedback.drift import (
+    DriftWarning,
+    drift_table,
+    find_drift,
+    find_unusual_drift,
+    popularity_drift,
+    price_drift,
+    traffic_drift,
+    warn_of_drift,
+)
 from recolab.feedback.estimates import Bernstein, Bootstrap, Estimate, Interval, Normal, estimate
 from recolab.feedback.exploring import (
     EpsilonGreedy,
@@ -41,6 +52,9 @@ __all__ = [
     "Bootstrap",
     "ConfidenceSequence",
     "Decision",
+    "Drift",
+    "DriftConfig",
+    "DriftWarning",
     "EpsilonGreedy",
     "Estimate",
     "Interleaved",
@@ -58,9 +72,12 @@ __all__ = [
     "cascade_ips",
     "clipped_ips",
     "doubly_robust",
+    "drift_table",
     "effective_sample_size",
     "estimate",
     "estimate_propensities",
+    "find_drift",
+    "find_unusual_drift",
     "held_out_rates",
     "importance_weights",
     "interleaved_wins",
@@ -70,10 +87,14 @@ __all__ = [
     "judge_challenger",
     "mixture_sequence",
     "on_policy",
+    "popularity_drift",
+    "price_drift",
     "require_support",
     "slate_ips",
     "snips",
     "step_distributions",
     "step_propensities",
     "team_draft",
+    "traffic_drift",
+    "warn_of_drift",
 ]
