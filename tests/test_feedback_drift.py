@@ -243,6 +243,18 @@ def test_a_shop_whose_goods_come_and_go_is_not_always_alarmed():
     assert "-1 0.00% -> 50.00%" in hit.what
 
 
+def test_half_the_traffic_is_not_unusual_taste_where_taste_always_changes():
+    """All distances are longer among fewer events; so habit is counted in what chance makes of them."""
+    config = DriftConfig(
+        START + timedelta(days=140), START + timedelta(days=154), reference_days=28, alpha=0.05, rounds=99
+    )
+    is_recent = pl.col(TIME) >= config.since
+    halved = [turnover(seed).filter(~is_recent | (pl.col(USER) % 2 == 0)) for seed in range(6)]
+    found = [find_unusual_drift(events, config, 7) for events in halved]
+    assert all(named(drifts, "traffic").is_drifting for drifts in found)
+    assert sum(named(drifts, "popularity").is_drifting for drifts in found) <= 1
+
+
 def test_what_is_usual_is_no_excuse_for_chance():
     """Where the earlier windows say less than chance does, chance decides."""
     config = DriftConfig(START + timedelta(days=42), UNTIL, reference_days=14, alpha=0.05, rounds=99)

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from recolab.feedback import sentiment as module
 from recolab.feedback.sentiment import LEAST_REVIEWS, fill_values, judge_sentiment, learn_sentiment
 from recolab.schema import ITEM, KIND, PURCHASE, RATING, REVIEW, TEXT, TIME, USER, VALUE, SchemaError
 from recolab.sources.shop import ShopConfig, simulate_shop
@@ -119,9 +120,22 @@ def test_emoji_alone_can_be_learned():
     assert angry < 2
 
 
-def test_words_behind_the_limit_are_not_read(sentiment):
-    long = "lamp " * 1000
+@pytest.mark.parametrize("long", ["lamp " * 1000, "ﷺ " * 1000])  # the second has 18 letters where one was written
+def test_words_behind_the_limit_are_not_read(sentiment, long):
     assert sentiment.stars(pl.Series([long]))[0] == sentiment.stars(pl.Series([long + "terrible " * 500]))[0]
+
+
+def test_no_praise_is_worth_more_than_5_stars():
+    said = reviews(["a great big old lamp", "a big old lamp"] * 30, [5, 1] * 30)
+    praised = learn_sentiment(said)
+    assert praised.model.predict(["great"])[0] > 5
+    assert praised.stars(pl.Series(["great"]))[0] == 5
+
+
+def test_words_are_read_in_their_order():
+    """No word by itself, nor any run within one, tells these apart."""
+    said = reviews(["not good", "not bad", "very good", "very bad"] * 20, [1, 5, 5, 1] * 20)
+    assert learn_sentiment(said).stars(said[TEXT].head(4)) == pytest.approx([1, 5, 5, 1], abs=0.5)
 
 
 # Learning
@@ -162,6 +176,14 @@ def test_missing_columns_and_texts_that_are_none_are_named(sentiment):
         fill_values(many().with_columns(pl.lit(1, pl.Int64).alias(TEXT)), sentiment)
 
 
+def test_of_very_many_reviews_the_newest_are_learned(monkeypatch):
+    monkeypatch.setattr(module, "_MOST_REVIEWS", 60)
+    fashion = reviews(["sick", "fine"] * 30 + ["sick", "meh"] * 30, [1, 3] * 30 + [5, 2] * 30)
+    learned = learn_sentiment(fashion.sample(fraction=1, shuffle=True, seed=1))
+    assert learned.reviews == 60
+    assert learned.stars(pl.Series(["sick"]))[0] > 4
+
+
 # Filling
 
 
@@ -185,6 +207,8 @@ def test_a_log_without_silent_reviews_keeps_its_values(sentiment, shop):
     bought = untouched.filter(pl.col(KIND) == PURCHASE).with_columns(pl.lit(None, pl.Float64).alias(RATING))
     assert fill_values(bought, sentiment)[VALUE].equals(bought[VALUE])
     assert fill_values(bought.clear(), sentiment).is_empty()
+    scored = bought.with_columns(pl.lit(80.0).alias(RATING))  # a number of somebody else's, about no review
+    assert fill_values(scored, sentiment)[VALUE].equals(bought[VALUE])
 
 
 # Judging
@@ -215,6 +239,12 @@ def test_the_mean_guess_is_worked_by_hand():
     assert (mean["mae"], median["mae"]) == (2.0, 2.0)  # |5 - 2.5| and |1 - 2.5|
     assert words["mae"] < 1
     assert words["rank_correlation"] == pytest.approx(1)
+
+
+def test_where_all_later_stars_are_the_same_there_is_no_order_to_find():
+    past, later = reviews(["good", "bad"] * 30, [4, 1] * 30), reviews(["good", "bad", "good"], [4, 4, 4])
+    log = pl.concat([past, later.with_columns(pl.col(TIME) + timedelta(days=9))])
+    assert judge_sentiment(log, START + timedelta(days=9))["rank_correlation"].to_list() == [None] * 3
 
 
 def test_what_comes_after_the_cut_is_not_learned_from(shop):

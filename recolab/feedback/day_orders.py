@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 Orders = NDArray[np.bool_]  # (P, days): which days are recent, in each of P orders of the days
 DAY = timedelta(days=1)
 _AT_ONCE = 2_000_000  # numbers of one block of permuted tables
+_RAREST = 0.05  # of the usual traffic; of less, too few days would be left to compare
 _ON = "__day"
 
 
@@ -115,18 +116,22 @@ class DayOrders:
             means = (~is_recent * counts) @ weekdays / (~is_recent @ weekdays)
         return np.asarray(means[:, np.arange(counts.size) % 7])
 
+    def growth(self, rows: pl.DataFrame) -> float:
+        """Say how many times as many rows the recent days have as their weekdays had before; 1 where neither has any."""
+        counts = self.counts(rows)
+        usual = np.where(self.true[0], self.usual(counts, self.true)[0], np.nan)
+        met, expected = counts[~np.isnan(usual)].sum(), np.nansum(usual)
+        return float(met / expected) if expected else math.inf if met else 1.0
+
     def balance(self, rows: pl.DataFrame) -> Floats:
-        """Choose as many rows a day of the busier side as the other has, all of a user's day together: (rows,) 1 or 0.
+        """Choose as many rows a day of the busier side as the other has: (rows,) 1 or 0.
 
         Few rows lie further from anything than many do; left alone, each change of traffic would look like one of taste.
         """
-        counts, recent = self.counts(rows), self.true[0]
-        usual = np.where(recent, self.usual(counts, self.true)[0], np.nan)
-        met, expected = counts[~np.isnan(usual)].sum(), np.nansum(usual)
-        busier, share = (recent, expected / met) if met > expected else (~recent, met / max(expected, 1e-9))
-        visit = rows.select(pl.struct(USER, _ON).rank("dense") - 1).to_series().to_numpy()
-        drawn = np.random.default_rng(self.config.seed).random(visit.max(initial=0) + 1) < share
-        return np.where(busier[rows[_ON].to_numpy()], drawn[visit], True).astype(np.float64)
+        growth, is_recent = self.growth(rows), self.true[0][rows[_ON].to_numpy()]
+        if growth < 1:
+            return np.asarray(is_recent | _thin(rows, growth, self.config.seed), np.float64)
+        return np.asarray(~is_recent | _thin(rows, 1 / growth, self.config.seed), np.float64)
 
     def table(
         self, rows: pl.DataFrame, by: str, amounts: Floats | None = None
@@ -169,11 +174,10 @@ def order_days(events: pl.DataFrame, config: DriftConfig, *columns: str) -> DayO
     first = events[TIME].min()
     n_logged = max((config.since - first) // DAY, 0) if isinstance(first, datetime) else 0
     n_before = min(n_logged, config.reference_days)
-    day = (
-        (pl.col(TIME) - config.since).dt.total_microseconds() // (DAY // timedelta(microseconds=1)) + n_before
-    ).alias(_ON)
     n_days = n_before + config.n_recent
-    inside = events.with_columns(day).filter(pl.col(_ON).is_between(0, n_days - 1))
+    inside = events.with_columns((_days_since(config) + n_before).alias(_ON)).filter(
+        pl.col(_ON).is_between(0, n_days - 1)
+    )
     truth = np.arange(n_days) >= n_before
     weekdays = [np.arange(n_days)[weekday::7] for weekday in range(7)]
     n_orders = math.prod(math.comb(len(places), int(truth[places].sum())) for places in weekdays)
@@ -187,3 +191,21 @@ def order_days(events: pl.DataFrame, config: DriftConfig, *columns: str) -> DayO
     for places in weekdays:
         orders[1:, places] = rng.permuted(orders[1:, places], axis=1)
     return DayOrders(inside, orders, config)
+
+
+def as_rare(events: pl.DataFrame, config: DriftConfig) -> pl.DataFrame:
+    """Thin out all that was before the recent days, where they have less, so that distances among it compare with theirs."""
+    days = order_days(events, config)
+    before = events.filter(pl.col(TIME) < config.since).with_columns(_days_since(config).alias(_ON))
+    return before.filter(_thin(before, max(days.growth(days.events), _RAREST), config.seed)).drop(_ON)
+
+
+def _days_since(config: DriftConfig) -> pl.Expr:
+    """Number days from `since`: 0 and on are recent."""
+    return (pl.col(TIME) - config.since).dt.total_microseconds() // (DAY // timedelta(microseconds=1))
+
+
+def _thin(rows: pl.DataFrame, share: float, seed: int) -> Orders:
+    """Draw a share of the rows, all of a user's day together, as they came together: (rows,) bool."""
+    visit = rows.select(pl.struct(USER, _ON).rank("dense") - 1).to_series().to_numpy()
+    return np.asarray((np.random.default_rng(seed).random(visit.max(initial=0) + 1) < share)[visit])

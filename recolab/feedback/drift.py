@@ -13,10 +13,11 @@ import polars as pl
 from scipy import stats
 from scipy.special import entr
 
-from recolab.feedback.day_orders import DAY, Drift, DriftConfig, Floats, Orders, order_days
+from recolab.feedback.day_orders import DAY, Drift, DriftConfig, Floats, Orders, as_rare, order_days
 from recolab.schema import ITEM, KIND, PRICE, PURCHASE, TIME
 
 _NAMED = 3  # culprits in a sentence
+_SMALL = 1e-9  # for what never varies
 
 
 class DriftWarning(UserWarning):
@@ -37,7 +38,7 @@ def find_drift(events: pl.DataFrame, config: DriftConfig) -> list[Drift]:
 def find_unusual_drift(events: pl.DataFrame, config: DriftConfig, windows: int = 12) -> list[Drift]:
     """Find drift beyond chance that is also beyond habit: what a shop whose goods come and go can act on.
 
-    Habit is what as many earlier windows of the same length were apart from the days before them; the next one exceeds its
+    Habit is how far as many earlier windows of the same length were from the days before them; the next one exceeds its
     prediction limit with probability alpha, if they are about normal (Shewhart's chart for individuals, with Student's t).
     windows: at least 2    ->  as `find_drift`, threshold and p the larger of both
     Raises as `find_drift`, and ValueError for a log that does not reach so far back.
@@ -48,18 +49,22 @@ def find_unusual_drift(events: pl.DataFrame, config: DriftConfig, windows: int =
         raise ValueError(
             f"{windows} earlier windows (2 or more) need a log from {start} on; this one begins at {first!s}"
         )
-    quick = replace(config, rounds=math.ceil(1 / config.alpha))  # of earlier windows only the statistic is used
-    past = [find_drift(events, quick.earlier(n)) for n in range(1, windows + 1)]
-    return [
-        _beyond(drift, [found[at] for found in past], config) for at, drift in enumerate(find_drift(events, config))
-    ]
+    now, before, quick = (
+        find_drift(events, config),
+        as_rare(events, config),
+        replace(config, rounds=math.ceil(1 / config.alpha)),
+    )
+    # Of earlier windows only the statistics are used: few rounds will do.
+    earlier = [quick.earlier(n) for n in range(1, windows + 1)]
+    past = [[traffic_drift(events, one), *find_drift(before, one)[1:]] for one in earlier]
+    return [_beyond(drift, [found[at].statistic for found in past], config.alpha) for at, drift in enumerate(now)]
 
 
-def _beyond(drift: Drift, past: Sequence[Drift], config: DriftConfig) -> Drift:
+def _beyond(drift: Drift, past: Sequence[float], alpha: float) -> Drift:
     """Raise the threshold to what is usual, where that is more than chance makes."""
-    usual = np.array([one.statistic for one in past])
-    reach = max(usual.std(ddof=1) * math.sqrt(1 + 1 / len(usual)), 1e-12)
-    limit = usual.mean() + reach * stats.t.ppf(1 - config.alpha, len(usual) - 1)
+    usual = np.array(past)
+    reach = max(usual.std(ddof=1) * math.sqrt(1 + 1 / len(usual)), _SMALL)
+    limit = usual.mean() + reach * stats.t.ppf(1 - alpha, len(usual) - 1)
     p = stats.t.sf((drift.statistic - usual.mean()) / reach, len(usual) - 1)
     return replace(drift, threshold=max(drift.threshold, float(limit)), p=max(drift.p, float(p)))
 

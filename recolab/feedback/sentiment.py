@@ -62,8 +62,8 @@ def learn_sentiment(past: pl.DataFrame) -> Sentiment:
             f"all {len(rated):,} reviews with {TEXT} have {rated[RATING][0]:g} stars: nothing can be learned"
         )
     # A word, or a single mark: an emoji or "!" says as much, and a corpus of nothing else still has features.
-    words = TfidfVectorizer(token_pattern=r"\w+|[^\w\s]", ngram_range=(1, 2), sublinear_tf=True, max_features=_FEATURES)
-    runs = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True, max_features=_FEATURES)
+    words = TfidfVectorizer(token_pattern=r"\w+|[^\w\s]", ngram_range=(1, 2), max_features=_FEATURES)
+    runs = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), max_features=_FEATURES)
     model = make_pipeline(make_union(words, runs), Ridge(alpha=1.0))
     return Sentiment(model.fit(_readable(rated[TEXT]), rated[RATING].to_numpy()), len(rated))
 
