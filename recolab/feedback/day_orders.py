@@ -27,7 +27,7 @@ class DriftConfig:
     """Which days are recent, and how seldom chance alone may raise an alarm.
 
     since, until: naive UTC; the whole days from `since` up to `until` are recent    reference_days: before them, or as many
-    whole ones as the log has    alpha: share of false alarms, of each comparison by itself    rounds: orders that are drawn
+    whole ones as the log has    alpha: most false alarms, of each comparison by itself    rounds: orders that are drawn
     Raises ValueError for less than a day, times with a zone, or an alpha that so few rounds cannot tell.
     """
 

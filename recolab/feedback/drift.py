@@ -49,12 +49,8 @@ def find_unusual_drift(events: pl.DataFrame, config: DriftConfig, windows: int =
         raise ValueError(
             f"{windows} earlier windows (2 or more) need a log from {start} on; this one begins at {first!s}"
         )
-    now, before, quick = (
-        find_drift(events, config),
-        as_rare(events, config),
-        replace(config, rounds=math.ceil(1 / config.alpha)),
-    )
-    # Of earlier windows only the statistics are used: few rounds will do.
+    now, before = find_drift(events, config), as_rare(events, config)
+    quick = replace(config, rounds=math.ceil(1 / config.alpha))  # of earlier windows only the statistics are used
     earlier = [quick.earlier(n) for n in range(1, windows + 1)]
     past = [[traffic_drift(events, one), *find_drift(before, one)[1:]] for one in earlier]
     return [_beyond(drift, [found[at].statistic for found in past], config.alpha) for at, drift in enumerate(now)]
