@@ -135,9 +135,7 @@ def price_drift(events: pl.DataFrame, config: DriftConfig) -> Drift:
     days = order_days(events, config, KIND, PRICE)
     price = pl.col(PRICE).cast(pl.Float64)
     rows = days.events.filter((pl.col(KIND).cast(pl.String) == PURCHASE) & price.is_finite() & (price > 0))
-    log = (
-        rows.select(price.log() - price.log().mean().over(ITEM)).to_series().to_numpy()
-    )  # near 0, where floats are dense
+    log = rows.select(price.log()).to_series().to_numpy()
     counts, names = days.table(rows, ITEM)
     change, weight = (side[0] for side in _price_changes(counts, days.table(rows, ITEM, log)[0], days.true))
     if not weight.any():
