@@ -12,6 +12,7 @@ from matplotlib.text import Text
 
 from recolab import plots
 from recolab.plots.benchmarks import SYSTEM_COLOURS
+from recolab.plots.live import MOST_TIMES
 from recolab.plots.style import PAPER
 from recolab.schema import KIND, TIME
 
@@ -69,6 +70,15 @@ TAKEN = {"list": [1.0] * 98 + [3.0] * 2}  # milliseconds
 WIDE = pl.DataFrame(
     {"by": ["mmr", "mmr", "dpp"], "variety": [0.0, 0.4, 0.0], "distance": [0.5, 0.6, 0.5], "ndcg@10": [0.2, 0.19, 0.2]}
 )
+DRIFTS = pl.DataFrame(
+    {
+        "until": [datetime(2024, 3, 1), datetime(2024, 3, 15)] * 2,
+        "name": ["price", "price", "traffic", "traffic"],
+        "statistic": [0.0, 0.2, 0.1, 0.5],
+        "threshold": [0.0, 0.1, 0.2, 0.01],
+        "is_drifting": [False, True, False, True],
+    }
+)
 FIGURES = {
     "leaderboard": lambda **k: plots.leaderboard(BOARD, **k),
     "lift": lambda **k: plots.lift(LIFT, **k),
@@ -87,6 +97,7 @@ FIGURES = {
     "ladder": lambda **k: plots.ladder(SEEDS, PAPERS, **k),
     "prices": lambda **k: plots.prices(DEAR, ["s", "GB"], **k),
     "latencies": lambda **k: plots.latencies(TAKEN, target=2.0, **k),
+    "drift": lambda **k: plots.drift(DRIFTS, **k),
     "trade_off": lambda **k: plots.trade_off(WIDE, "distance", "ndcg@10", "variety", "by", **k),
     "weights": lambda **k: plots.weights(pl.DataFrame({"name": ["a", "b"], "weight": [1.0, -0.5]}), **k),
 }
@@ -99,6 +110,16 @@ def test_a_latency_figure_names_the_median_and_the_slowest_of_a_hundred_and_wher
     assert [line.get_xdata()[0] for line in ax.lines] == [3.0, 2.0]
     assert sum(bar.get_height() for bar in ax.patches) == 100
     assert texts(ax) == ["target"]
+
+
+def test_drift_is_drawn_in_alarm_thresholds_and_an_alarm_has_a_large_dot():
+    ax = plots.drift(DRIFTS)
+    price, price_alarm, traffic, traffic_alarm, line = ax.lines
+    assert (list(price.get_ydata()), list(traffic.get_ydata())) == ([0, 2], [0.5, MOST_TIMES])
+    assert (list(price_alarm.get_ydata()), list(traffic_alarm.get_ydata())) == ([2], [MOST_TIMES])
+    assert price_alarm.get_color() == price.get_color() != traffic.get_color() == traffic_alarm.get_color()
+    assert set(line.get_ydata()) == {1}
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["price", "traffic"]
 
 
 def test_a_trade_off_has_a_line_for_each_way_and_its_setting_beside_each_dot():

@@ -4,7 +4,7 @@ from recolab.plots.architectures import costs, reach, scaling
 from recolab.plots.attention import attention_map, curves
 from recolab.plots.benchmarks import by_the_clock, ladder, prices
 from recolab.plots.data import activity, basket_gap, drop_report, history_lengths, long_tail
-from recolab.plots.live import latencies, trade_off
+from recolab.plots.live import drift, latencies, trade_off
 from recolab.plots.results import leaderboard, lift, loss_curve, weights
 from recolab.plots.style import MODEL_COLOURS, colour_of, house_style
 
@@ -17,6 +17,7 @@ __all__ = [
     "colour_of",
     "costs",
     "curves",
+    "drift",
     "drop_report",
     "history_lengths",
     "house_style",

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from recolab.plots.style import BLUE, INK, colour_of, finish, room
 
 BINS = 60
+MOST_TIMES = 10.0  # alarm thresholds; what is further away is drawn here
 
 
 def latencies(
@@ -54,3 +55,22 @@ def trade_off(
             ax.annotate(f"{value:g}", (across, up), (5, 5), textcoords="offset points", fontsize=9, color=colour)
     ax.legend(loc="lower left")
     return finish(ax, title, gain, loss)
+
+
+def drift(table: pl.DataFrame, title: str = "", ax: Axes | None = None) -> Axes:
+    """Show how near each comparison of recent days came to an alarm, window by window; what lies above the line is drifting.
+
+    table: until, name, statistic, threshold, is_drifting, as `feedback.drift_table` gives for one window or several
+    """
+    ax = room(ax)
+    for (name,), one in table.sort("until").group_by("name", maintain_order=True):
+        # A threshold of 0 is of what never varied: nothing is 0 of it, anything the most that is drawn.
+        times = np.clip(one["statistic"] / one["threshold"].clip(1e-9), 0, MOST_TIMES)
+        (line,) = ax.plot(one["until"], times, "o-", markersize=5, linewidth=1.3, label=str(name))
+        alarms = one["is_drifting"].to_numpy()
+        ax.plot(one["until"].filter(one["is_drifting"]), times[alarms], "o", markersize=11, color=line.get_color())
+    ax.axhline(1, color=INK, linewidth=1, linestyle=(0, (4, 3)))
+    ax.annotate("alarm", (1, 1), (-4, 4), ("axes fraction", "data"), "offset points", ha="right", fontsize=9)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
+    ax.set_ylim(bottom=0)
+    return finish(ax, title, "end of the recent days", "distance, in alarm thresholds", grid="y")
