@@ -20,7 +20,7 @@ class JournalError(ValueError):
 class Journal:
     """Append-only lines of JSON, each behind its checksum; safe to write to from several threads, by one process at a time.
 
-    Every append waits until the disk has its line; threads that come while the disk is busy share the next turn (group commit).
+    Who waits until the disk has a line shares the next turn with all who came while the disk was busy (group commit).
     What a crash left unfinished at the end was told to nobody: it is cut off when the journal is opened again.
     """
 
@@ -50,12 +50,27 @@ class Journal:
         return self._lost is None
 
     def append(self, record: dict[str, Any], then: Callable[[], Any] = lambda: None) -> Any:
-        """Write a record and wait for the disk  ->  what `then` gave.
+        """Write a record and wait for the disk  ->  what `then` gave; raises as `write` and `flush`."""
+        given = self.write(record, then)
+        self.flush()
+        return given
+
+    def write(self, record: dict[str, Any], then: Callable[[], Any] = lambda: None) -> Any:
+        """Write a record: it outlives this process at once, and the machine from the next `flush` on  ->  what `then` gave.
 
         then: called in the order of the lines, so that who replays them comes to the same end
         Raises TypeError for what JSON does not know, OSError where the disk is full or has failed: nothing is taken any more.
         """
-        mine, given = self._written_down(record, then)
+        line = _line(record)
+        with self._writing:
+            self._require_disk()
+            self._write_whole(line)
+            self._written += 1
+            return then()
+
+    def flush(self) -> None:
+        """Wait until the disk has all that was written before; raises OSError where it fails."""
+        mine = self._written
         with self._syncing:
             self._require_disk()
             if self._synced < mine:
@@ -66,22 +81,6 @@ class Journal:
                     self._lost = error
                     raise
                 self._synced = all_so_far
-        return given
-
-    def note(self, record: dict[str, Any]) -> None:
-        """Write a record without waiting for the disk: it outlives this process at once, and the machine from the next `append` on.
-
-        Raises as `append`.
-        """
-        self._written_down(record, lambda: None)
-
-    def _written_down(self, record: dict[str, Any], then: Callable[[], Any]) -> tuple[int, Any]:
-        line = _line(record)
-        with self._writing:
-            self._require_disk()
-            self._write_whole(line)
-            self._written += 1
-            return self._written, then()
 
     def _require_disk(self) -> None:
         if self._lost is not None:

@@ -74,12 +74,12 @@ class ImpressionLog:
             _pack(path)
 
     def write(self, shown: Shown) -> int:
-        """Write a list down  ->  its number in this log; raises as `Journal.note`, and what packing a part has raised."""
+        """Write a list down  ->  its number in this log; raises as `Journal.write`, and what packing a part has raised."""
         with self._lock:
             if self._written == self.part:
                 self._next_part()
             number = self._number * MOST + self._written
-            self._journal.note(_record(number, shown))
+            self._journal.write(_record(number, shown))
             self._written += 1
         return number
 

@@ -56,11 +56,19 @@ class LiveShop:
         more: value, rating and text, as `event_record` takes them
         Raises ValueError for a kind that is none of the schema's, and as `Journal.append`.
         """
+        known = self.hear(user, item, kind, at, **more)
+        self.journal.flush()
+        return known
+
+    def hear(
+        self, user: int | str, item: int | str, kind: str = PURCHASE, at: datetime | None = None, **more: Any
+    ) -> bool:
+        """Take an event as `observe`, which is on the disk for sure after the journal's next flush."""
         if kind not in KINDS:
             raise ValueError(f"kind = {kind!r} must be one of {', '.join(KINDS)}")
         at = at or datetime.now(UTC)
         record = event_record(plain(user), plain(item), kind, at, **more)
-        known: bool = self.journal.append(record, partial(self._hear, user, item, kind, at))
+        known: bool = self.journal.write(record, partial(self._hear, user, item, kind, at))
         return known
 
     def recommend(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import uvicorn
+from threadpoolctl import threadpool_limits
 
 from recolab.feedback import EpsilonGreedy
 from recolab.live import open_shop
@@ -41,7 +42,8 @@ def main() -> None:
         asked.error(str(error).replace("epsilon", "--explore"))
     # uvicorn raises the signal again when its last answer is given: a stop that was asked for is no failure.
     signal.signal(signal.SIGTERM, _end)
-    with open_shop(told.folder) as shop:
+    # One list is made at a time: a second thread of BLAS would only wait, loudly, for its share of a product.
+    with threadpool_limits(1, "blas"), open_shop(told.folder) as shop:
         shop.live.explore(policy)
         uvicorn.run(
             create_app(shop, key),

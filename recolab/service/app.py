@@ -24,6 +24,7 @@ from recolab.service.bodies import MOST_ITEMS, Answer, Because, Change, Event, N
 from recolab.service.changing import changing
 from recolab.service.limits import Gate, Meters
 from recolab.service.page import showing
+from recolab.service.turns import Turns
 
 PER_SECOND = 2000.0  # requests of one client
 FAULTS = 20  # of one body that are told
@@ -62,14 +63,15 @@ def _key_check(api_key: str) -> Any:
 
 
 def _writing(shop: LiveShop) -> APIRouter:
-    router = APIRouter()
+    router, flushed = APIRouter(), Turns(shop.journal.flush)
 
     @router.post("/events")
     async def events(event: Event) -> dict[str, bool]:
         """Take an event: it is on the disk, and the next list knows it; `known` says whether the catalog has the item."""
-        # Here, and not in a thread: a disk that has it within a millisecond is sooner done than threads change places.
         more = {VALUE: event.value, RATING: event.rating, TEXT: event.text}
-        return {"known": shop.observe(event.user_id, event.item_id, event.kind, event.timestamp, **more)}
+        known = shop.hear(event.user_id, event.item_id, event.kind, event.timestamp, **more)
+        await flushed()
+        return {"known": known}
 
     @router.post("/items", status_code=201)
     async def newcomers(items: Annotated[list[Newcomer], Field(min_length=1, max_length=MOST_ITEMS)]) -> dict[str, int]:
