@@ -1,0 +1,71 @@
+"""The closed loop: day after day the same shoppers come to a shop under each policy, and what they did is what it learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from recolab.loop.days import Diary, Policy, Values, spend_day
+from recolab.loop.shoppers import Shoppers, drifted
+from recolab.metrics import coverage, entropy_bits, gini
+from recolab.sources.shop_catalogue import Floats, Ints
+
+TOP_SHARE = 0.01  # of the items, the most shown ones
+
+
+@dataclass
+class Branch:
+    """One policy's shop: its shoppers' tastes as they have drifted, and its log."""
+
+    policy: Policy
+    taste: Floats
+    log: list[pl.DataFrame]
+
+
+def run_loop(shoppers: Shoppers, policies: Iterable[Policy]) -> pl.DataFrame:
+    """Run a shop for each policy over the same days, with the same shoppers and the same luck  ->  a row a day and policy."""
+    branches = [Branch(policy, shoppers.crowd.taste, [shoppers.past()]) for policy in policies]
+    for branch in branches:
+        branch.policy.learn(branch.log[0], pl.DataFrame(), shoppers.midnight(0))
+    rows = []
+    for day, pages in enumerate(shoppers.days(), start=1):
+        for branch in branches if len(pages.user) else ():  # a day on which nobody comes teaches nothing
+            diary = spend_day(shoppers, branch.taste, pages, branch.policy)
+            branch.taste = drifted(branch.taste, diary.clicks_by(shoppers))
+            branch.log.append(shoppers.log(diary.opened))
+            branch.policy.learn(pl.concat(branch.log), diary.shown(shoppers), shoppers.midnight(day))
+            head = {"policy": branch.policy.name, "seed": shoppers.config.seed, "day": day}
+            rows.append(head | measure(shoppers, branch.taste, diary))
+    return pl.DataFrame(rows)
+
+
+def measure(shoppers: Shoppers, taste: Floats, diary: Diary) -> dict[str, float]:
+    """Sum a day up: expected values by list, how the exposure was shared, and how narrow lists and tastes have become."""
+    n, n_items = len(diary.lists), len(shoppers.shelf)
+    values = Values(*(column.sum() for column in diary.values))
+    exposures = np.sort(np.bincount(diary.lists.ravel(), minlength=n_items))[::-1]
+    return {
+        "lists": n,
+        "clicks": values.clicks / n,
+        "purchases": values.purchases / n,
+        "regret": (values.best - values.purchases) / n,
+        "given_up": values.given_up / n,
+        "click_satisfaction": values.liked_clicks / values.clicks,
+        "satisfaction": values.liked_purchases / values.purchases,
+        "coverage": coverage(diary.lists, n_items),
+        "gini": gini(exposures),
+        "top_share": exposures[: max(round(TOP_SHARE * n_items), 1)].sum() / exposures.sum(),
+        "shown_bits": entropy_bits(category_counts(shoppers, diary)).mean(),
+        "taste_bits": entropy_bits(taste).mean(),
+    }
+
+
+def category_counts(shoppers: Shoppers, diary: Diary) -> Ints:
+    """Count the categories that each visit was shown: (visits, C)."""
+    category = shoppers.shelf.category
+    counts = np.zeros((int(diary.visit.max()) + 1, int(category.max()) + 1), np.int64)
+    np.add.at(counts, (diary.visit[:, None], category[diary.lists]), 1)
+    return counts
