@@ -120,8 +120,8 @@ def gini(counts: NDArray[np.int64]) -> float:
     return float(2 * (np.arange(1, n + 1) * np.sort(counts)).sum() / (n * counts.sum()) - (n + 1) / n)
 
 
-def entropy_bits(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Say how mixed each row of counts is, in bits: (B, C) -> (B,), 0 where one column has all (Shannon 1948)."""
+def entropy_bits(counts: NDArray[np.int64] | NDArray[np.float64]) -> NDArray[np.float64]:
+    """Say how mixed each row of counts or shares is, in bits: (B, C) -> (B,), 0 where one column has all (Shannon 1948)."""
     shares = counts / counts.sum(1, keepdims=True)
     return np.asarray(-(shares * np.log2(np.where(shares > 0, shares, 1))).sum(1))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import polars as pl
@@ -102,11 +103,11 @@ def spend_day(shoppers: Shoppers, taste: Floats, pages: Pages, policy: Policy) -
     seen, last = np.zeros((n_visits, len(shoppers.shelf)), bool), np.full(n_visits, -1)
     rounds = [_spend_round(shoppers, taste, pages, rows, policy, seen, last) for rows in pages.rounds()]
     *columns, values, opened = zip(*rounds, strict=True)
-    joined = map(np.concatenate, columns)
-    return Diary(*joined, Values(*_joined(values)), Opened(*_joined(opened)))
+    user, visit, at, lists, propensities, stayed = map(np.concatenate, columns)
+    return Diary(user, visit, at, lists, propensities, stayed, Values(*_joined(values)), Opened(*_joined(opened)))
 
 
-def _joined(parts):
+def _joined(parts: Iterable[Iterable[NDArray[Any]]]) -> Iterator[NDArray[Any]]:
     return map(np.concatenate, zip(*parts, strict=True))
 
 
@@ -124,7 +125,7 @@ def _spend_round(
     attraction = np.where(
         seen[visit], 0, shoppers.attraction(taste, user, item)
     )  # seen once, it draws nobody in this visit
-    clicked = clicks(shoppers, pages, rows, attraction, offer.rows)
+    clicked = clicked_places(shoppers, pages, rows, attraction, offer.rows)
     found, stayed = open_items(shoppers, pages, rows, offer.rows, clicked)
     policy.watch(found)
     page = np.nonzero(clicked)[0]
@@ -137,7 +138,7 @@ def _spend_round(
     )
 
 
-def clicks(shoppers: Shoppers, pages: Pages, rows: Ints, attraction: Floats, lists: Ints) -> Bools:
+def clicked_places(shoppers: Shoppers, pages: Pages, rows: Ints, attraction: Floats, lists: Ints) -> Bools:
     """Let shoppers look down their lists as far as they care to, and click on what draws them: the position-based model.
 
     P(click) = P(the place is looked at) · attraction, the examination hypothesis (Richardson et al. 2007, Craswell et al. 2008)

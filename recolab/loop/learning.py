@@ -50,7 +50,7 @@ class Looks:
     def chances(self) -> Floats:
         """The chances as far as they are known: (K,), the first is 1."""
         ratios = self._came / self._expected
-        return ratios / ratios[0]
+        return np.asarray(ratios / ratios[0])
 
     def learn(self, position: Ints, expected: Floats, answers: Floats) -> None:
         """Add answers at places from 1, and what was expected of each if it was looked at: all (M,)."""

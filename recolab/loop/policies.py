@@ -144,7 +144,7 @@ def count_voices(past: Histories, catalog: Catalog) -> list[Voice]:
 def like_vectors(catalog: Catalog) -> NDArray[np.float32]:
     """Describe items by category and brand, half and half: (N, D) of length 1, zeros for PAD."""
     names = catalog.items.select(CATEGORY, BRAND).to_dummies(drop_nulls=True)
-    return (names.to_numpy() / np.sqrt(2)).astype(np.float32)
+    return np.asarray(names.to_numpy() / np.sqrt(2), np.float32)
 
 
 def _moment(at: int) -> datetime:

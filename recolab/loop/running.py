@@ -44,17 +44,16 @@ def run_loop(shoppers: Shoppers, policies: Iterable[Policy]) -> pl.DataFrame:
 
 def measure(shoppers: Shoppers, taste: Floats, diary: Diary) -> dict[str, float]:
     """Sum a day up: expected values by list, how the exposure was shared, and how narrow lists and tastes have become."""
-    n, n_items = len(diary.lists), len(shoppers.shelf)
-    values = Values(*(column.sum() for column in diary.values))
+    n_items, values = len(shoppers.shelf), Values(*(column.mean() for column in diary.values))
     exposures = np.sort(np.bincount(diary.lists.ravel(), minlength=n_items))[::-1]
     return {
-        "lists": n,
-        "clicks": values.clicks / n,
-        "purchases": values.purchases / n,
-        "regret": (values.best - values.purchases) / n,
-        "given_up": values.given_up / n,
-        "click_satisfaction": values.liked_clicks / values.clicks,
-        "satisfaction": values.liked_purchases / values.purchases,
+        "lists": len(diary.lists),
+        "clicks": float(values.clicks),
+        "purchases": float(values.purchases),
+        "regret": float(values.best - values.purchases),
+        "given_up": float(values.given_up),
+        "click_satisfaction": float(values.liked_clicks / values.clicks),
+        "satisfaction": float(values.liked_purchases / values.purchases),
         "coverage": coverage(diary.lists, n_items),
         "gini": gini(exposures),
         "top_share": exposures[: max(round(TOP_SHARE * n_items), 1)].sum() / exposures.sum(),

@@ -199,7 +199,7 @@ def gather_shoppers(config: LoopConfig | None = None) -> Shoppers:
     rng = np.random.default_rng([config.seed, 2])
     shelf, crowd = make_shelf(config.n_items, config.seed), make_crowd(config.n_users, rng)
     liking = shelf.liking(crowd.band[:, None], crowd.brand[:, None], np.arange(len(shelf)))
-    looks = np.arange(1, config.k + 1) ** -LOOK_FADES
+    looks = np.asarray(np.arange(1, config.k + 1) ** -LOOK_FADES, np.float64)
     return Shoppers(config, shelf, crowd, liking, rng.standard_normal(len(shelf)), looks)
 
 

@@ -10,7 +10,19 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
-from recolab.plots.style import GREY, INK, PAPER, QUIET, End, colour_of, finish, headline, names_at_ends, room, thousands
+from recolab.plots.style import (
+    GREY,
+    INK,
+    PAPER,
+    QUIET,
+    End,
+    colour_of,
+    finish,
+    headline,
+    names_at_ends,
+    room,
+    thousands,
+)
 
 US = "recolab "  # how our systems' names begin; what follows is the model
 SYSTEM_COLOURS = {"RecTools": "#d09a2f", "RecBole": "#7d689e"}

@@ -55,7 +55,9 @@ def policy_paths(table: pl.DataFrame, across: str, up: str, title: str = "", ax:
     for (name,), one in table.sort("day").group_by("policy", maintain_order=True):
         colour = _colour(str(name))
         ax.plot(one[across], one[up], "-o", color=colour, markersize=3.5, linewidth=1.3, alpha=0.75)
-        ax.plot(one[across][-1], one[up][-1], "o", color=colour, markersize=11, markeredgecolor=PAPER, markeredgewidth=1.4)
+        ax.plot(
+            one[across][-1], one[up][-1], "o", color=colour, markersize=11, markeredgecolor=PAPER, markeredgewidth=1.4
+        )
         ends.append(End(one[across][-1], one[up][-1], str(name), colour, bold=False))
     ax.margins(0.06)
     names_at_ends(ax, ends)
