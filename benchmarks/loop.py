@@ -30,11 +30,14 @@ TRIED: dict[tuple[str, float], Policy] = {
     **{("epsilon", share): EpsilonGreedy(share) for share in (0.05, 0.1, 0.2, 0.4)},
     **{("temperature", heat): Softmax(heat) for heat in (0.1, 0.2, 0.4, 0.8)},
 }
-METRICS = {
-    "purchases": "expected purchases a list",
-    "clicks": "expected clicks a list",
-    "regret": "purchases a list below the best",
-    "click_satisfaction": "liking of a click",
+# unit, and whether more is better; of a liking there is no ratio, for its zero means nothing
+METRICS: dict[str, tuple[str, bool | None]] = {
+    "purchases": ("expected purchases a list", True),
+    "clicks": ("expected clicks a list", True),
+    "regret": ("purchases a list below the best", False),
+    "click_satisfaction": ("liking of a click", None),
+    "top_share": ("exposure of the 1 % most shown", None),
+    "alike": ("overlap of two visits", None),
 }
 
 
@@ -65,14 +68,17 @@ def policy_figures(table: pl.DataFrame) -> Iterator[dict[str, object]]:
     late = table.filter(pl.col("day") >= LATE).group_by("policy", maintain_order=True).mean()
     worth = {row["policy"]: row for row in late.iter_rows(named=True)}
     for policy, row in worth.items():
-        for metric, unit in METRICS.items():
+        for metric, (unit, more_is_better) in METRICS.items():
             line = {
                 "benchmark": "loop",
                 "case": f"days from {LATE} on, {table['seed'].n_unique()} seeds",
                 "system": policy,
             }
             line |= {"value": round(row[metric], 4), "unit": unit, "peer": None if policy == LIVE else LIVE}
-            yield line | {"ratio": None if policy == LIVE else round(row[metric] / worth[LIVE][metric], 3)}
+            ratio = None
+            if policy != LIVE and more_is_better is not None:
+                ratio = round((row[metric] / worth[LIVE][metric]) ** (1 if more_is_better else -1), 3)
+            yield line | {"ratio": ratio}
 
 
 def trying_figures(table: pl.DataFrame) -> Iterator[dict[str, object]]:

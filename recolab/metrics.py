@@ -126,6 +126,19 @@ def entropy_bits(counts: NDArray[np.int64] | NDArray[np.float64]) -> NDArray[np.
     return np.asarray(-(shares * np.log2(np.where(shares > 0, shares, 1))).sum(1))
 
 
+def overlap(shown: NDArray[np.bool_]) -> float:
+    """Say how alike what two visitors were shown is: the mean Jaccard index of two rows of B, (B, N) (Chaney et al. 2018).
+
+    ->  1 where all saw the same, 0 where no two saw one thing; NaN for less than two rows
+    """
+    rows = shown.astype(np.float64)
+    sizes, both = rows.sum(1), rows @ rows.T
+    one, other = np.triu_indices(len(rows), 1)
+    if not len(one):
+        return float("nan")
+    return float((both[one, other] / (sizes[one] + sizes[other] - both[one, other])).mean())
+
+
 def bootstrap_interval(
     values: NDArray[np.float64], rng: np.random.Generator, level: float = 0.95, rounds: int = 2000
 ) -> tuple[float, float]:

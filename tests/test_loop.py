@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from benchmarks.loop import policy_figures, trying_figures
 from recolab.feedback import EpsilonGreedy, Softmax
 from recolab.live import Wish
 from recolab.loop import (
@@ -29,7 +30,8 @@ from recolab.loop import (
     spend_day,
 )
 from recolab.loop.days import clicked_places, open_items, worth
-from recolab.loop.running import Branch, category_counts, measure
+from recolab.loop.lineup import LIVE
+from recolab.loop.running import measure
 from recolab.loop.shoppers import EVENT_KINDS, deeds, drifted
 from recolab.plots.loop import POLICY_COLOURS
 from recolab.schema import CATEGORY, CLICK, DWELL, ITEM, KIND, POSITION, PROPENSITY, TIME, USER, VIEW, check_events
@@ -400,13 +402,11 @@ def test_a_day_is_measured_as_defined(shoppers, first_day):
     assert found["satisfaction"] == pytest.approx(diary.values.liked_purchases.sum() / diary.values.purchases.sum())
     assert found["shown_bits"] == 0  # the first rows of the shelf are all of one category
     assert shoppers.shelf.items[CATEGORY].head(6).n_unique() == 1
-    assert category_counts(shoppers, diary).sum() == 6 * n
+    assert found["alike"] == 1
     assert 1 < found["taste_bits"] < np.log2(12)
 
 
 def test_tastes_drift_by_what_was_clicked(shoppers):
-    branch = Branch(Same([0]), shoppers.crowd.taste, [])
-    assert branch.taste is shoppers.crowd.taste
     before = shoppers.crowd.taste.copy()
     table = run_loop(shoppers, [Same(range(6))])
     np.testing.assert_array_equal(shoppers.crowd.taste, before)  # the next policy meets shoppers as they were
@@ -454,3 +454,26 @@ def test_lifts_are_paired_by_seed():
         lifts(TWO, "clicks", "C")
     with pytest.raises(ValueError, match="'A' ran with 1 seeds"):
         lifts(TWO.filter(pl.col("seed") == 1), "clicks", "A")
+
+
+def test_the_benchmark_sets_policies_beside_live_and_says_what_trying_costs():
+    rows = {
+        "lists": 10,
+        "purchases": 0.06,
+        "clicks": 0.6,
+        "regret": 0.12,
+        "click_satisfaction": 0.1,
+        "top_share": 0.2,
+        "alike": 0.3,
+    }
+    late = [
+        {"policy": LIVE, "seed": 7, "day": 16} | rows,
+        {"policy": "Feedback", "seed": 7, "day": 16} | rows | {"regret": 0.09},
+    ]
+    early = [row | {"day": 15, "regret": 9.0} for row in late]
+    lines = [
+        line for line in policy_figures(pl.DataFrame(early + late)) if line["unit"] == "purchases a list below the best"
+    ]
+    assert [(line["value"], line["peer"], line["ratio"]) for line in lines] == [(0.12, None, None), (0.09, LIVE, 1.333)]
+    [line] = trying_figures(pl.DataFrame({"policy": ["epsilon 0.1"], "purchases": [0.09], "given_up": [0.01]}))
+    assert (line["system"], line["value"]) == ("epsilon 0.1", 0.1)

@@ -19,6 +19,7 @@ from recolab.metrics import (
     gini,
     hits_table,
     novelty,
+    overlap,
     ranks_within,
     resampled_means,
     top_k,
@@ -180,6 +181,12 @@ def test_exposure_is_equal_or_all_in_one_hand_or_between():
 def test_entropy_is_counted_in_bits_for_each_row():
     np.testing.assert_allclose(entropy_bits(np.array([[4, 0, 0], [2, 2, 0], [2, 1, 1]])), [0, 1, 1.5])
     np.testing.assert_allclose(entropy_bits(np.array([[0.5, 0.25, 0.25]])), [1.5])
+
+
+def test_overlap_is_the_mean_jaccard_index_of_all_pairs():
+    shown = np.array([[1, 1, 0, 0], [0, 1, 1, 0], [1, 1, 0, 0]], bool)
+    assert overlap(shown) == pytest.approx((1 / 3 + 1 + 1 / 3) / 3)
+    assert math.isnan(overlap(shown[:1]))
 
 
 def test_a_bootstrap_interval_is_that_of_the_normal_approximation():

@@ -15,7 +15,7 @@ FEEDBACK, CLICK_FEEDBACK = "Feedback", "Feedback, clicks"
 CAPPED, VARIED = "Live, capped", "Live, varied"
 TRY = EpsilonGreedy(0.1)
 MOST_EXPOSURE = 0.04  # of what is shown, for one item
-VARIETY = replace(NOT_AGAIN, variety=0.5)
+VARIETY = replace(NOT_AGAIN, variety=0.3)
 
 
 def line_up(shoppers: Shoppers) -> list[Policy]:

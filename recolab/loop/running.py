@@ -10,7 +10,7 @@ import polars as pl
 
 from recolab.loop.days import Diary, Policy, Values, spend_day
 from recolab.loop.shoppers import Shoppers, drifted
-from recolab.metrics import coverage, entropy_bits, gini
+from recolab.metrics import coverage, entropy_bits, gini, overlap
 from recolab.sources.shop_catalogue import Floats, Ints
 
 TOP_SHARE = 0.01  # of the items, the most shown ones
@@ -43,7 +43,12 @@ def run_loop(shoppers: Shoppers, policies: Iterable[Policy]) -> pl.DataFrame:
 
 
 def measure(shoppers: Shoppers, taste: Floats, diary: Diary) -> dict[str, float]:
-    """Sum a day up: expected values by list, how the exposure was shared, and how narrow lists and tastes have become."""
+    """Sum a day up: expected values by list, how the exposure was shared, and how narrow and how alike lists have become.
+
+    ->  lists of the day; by list: clicks, purchases, regret (purchases below the best list), given_up (purchases, for trying);
+    click_satisfaction and satisfaction, the mean liking of what is clicked and bought; coverage, gini and top_share of the exposure;
+    shown_bits, the categories of a visit; alike, the items that two visits share; taste_bits, the shoppers' tastes at the day's end
+    """
     n_items, values = len(shoppers.shelf), Values(*(column.mean() for column in diary.values))
     exposures = np.sort(np.bincount(diary.lists.ravel(), minlength=n_items))[::-1]
     return {
@@ -57,14 +62,14 @@ def measure(shoppers: Shoppers, taste: Floats, diary: Diary) -> dict[str, float]
         "coverage": coverage(diary.lists, n_items),
         "gini": gini(exposures),
         "top_share": exposures[: max(round(TOP_SHARE * n_items), 1)].sum() / exposures.sum(),
-        "shown_bits": entropy_bits(category_counts(shoppers, diary)).mean(),
-        "taste_bits": entropy_bits(taste).mean(),
+        "shown_bits": float(entropy_bits(_by_visit(diary, shoppers.shelf.category[diary.lists])).mean()),
+        "alike": overlap(_by_visit(diary, diary.lists) > 0),
+        "taste_bits": float(entropy_bits(taste).mean()),
     }
 
 
-def category_counts(shoppers: Shoppers, diary: Diary) -> Ints:
-    """Count the categories that each visit was shown: (visits, C)."""
-    category = shoppers.shelf.category
-    counts = np.zeros((int(diary.visit.max()) + 1, int(category.max()) + 1), np.int64)
-    np.add.at(counts, (diary.visit[:, None], category[diary.lists]), 1)
+def _by_visit(diary: Diary, shown: Ints) -> Ints:
+    """Count in each visit what was shown: (L, K) numbers from 0 -> (visits, numbers)."""
+    counts = np.zeros((int(diary.visit.max()) + 1, int(shown.max()) + 1), np.int64)
+    np.add.at(counts, (diary.visit[:, None], shown), 1)
     return counts
