@@ -20,6 +20,7 @@ from recolab.loop import (
     Nightly,
     Offer,
     Opened,
+    Pages,
     by_day,
     clicks,
     gather_shoppers,
@@ -246,6 +247,21 @@ def test_a_day_follows_each_visit_and_nothing_is_opened_twice_in_one_from_lists(
     assert shown.filter(~pl.col(CLICK))[DWELL].sum() == 0
 
 
+def test_a_visit_goes_on_from_what_was_clicked_last_or_else_from_its_page(shoppers, first_day):
+    step = next(row for row in range(len(first_day.user) - 1) if first_day.visit[row] == first_day.visit[row + 1])
+    visit = [step, step + 1]
+    luck = first_day.luck[:, visit].copy()
+    for is_clicked in (True, False):
+        luck[0] = 0 if is_clicked else 1
+        pages = Pages(*(getattr(first_day, name)[visit] for name in ("user", "visit", "at", "walk", "depth")), luck)
+        pages = replace(pages, visit=np.zeros(2, int), depth=np.zeros(2))
+        policy = Same([3, 60, 90, 120, 150, 157])
+        spend_day(shoppers, shoppers.crowd.taste, pages, policy)
+        [first, second] = [opened.item[0] for opened in policy.watched[::2]]
+        law = shoppers.step_laws(shoppers.crowd.taste, pages.user[:1], np.array([157 if is_clicked else first]))[0]
+        assert second == np.searchsorted(np.cumsum(law), pages.walk[1])
+
+
 def test_what_is_done_meets_what_is_expected(shoppers):
     config = replace(SMALL, n_users=300, pages_per_day=500, days=2)
     many = gather_shoppers(config)
@@ -321,7 +337,8 @@ def test_looks_are_found_from_answers_and_the_first_is_one():
     looks = Looks(4)
     np.testing.assert_allclose(looks.chances, 1 / np.log2([2, 3, 4, 5]))
     position, expected = np.tile(np.arange(1, 5), 20_000), rng.uniform(0.1, 0.5, 80_000)
-    looks.learn(position, expected, (rng.random(80_000) < truth[position - 1] * expected).astype(float))
+    answers = (rng.random(80_000) < truth[position - 1] * expected).astype(float)
+    looks.learn(position, 2 * expected, answers)  # who expects twice too much is wrong about all places alike
     np.testing.assert_allclose(looks.chances, truth, atol=0.02)
 
 
