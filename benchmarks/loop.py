@@ -48,14 +48,17 @@ def policies(seed: int) -> pl.DataFrame:
 
 
 def trying(seed: int) -> pl.DataFrame:
-    """Run live lists that try more and more with one seed  ->  a row each, means over all lists."""
+    """Run live lists that try more and more with one seed  ->  a row each, means over all lists; way and tried are null for none."""
     shoppers = shoppers_of(seed)
     items, k = shoppers.shelf.items, shoppers.config.k
     lists = [Live(items, k, name=LIVE)]
-    lists += [Live(items, k, name=f"{way} {much:g}", explore=how, seed=seed) for (way, much), how in TRIED.items()]
+    names = {f"{way} {much:g}": (way, much) for way, much in TRIED}
+    lists += [Live(items, k, name=name, explore=TRIED[tried], seed=seed) for name, tried in names.items()]
     days = run_loop(shoppers, lists)
+    ways = pl.DataFrame([(name, *tried) for name, tried in names.items()], ["policy", "way", "tried"], orient="row")
     weighed = [(pl.col(name) * pl.col("lists")).sum() / pl.col("lists").sum() for name in days.columns[4:]]
-    return days.group_by("policy", "seed", maintain_order=True).agg(pl.col("lists").sum(), *weighed)
+    whole = days.group_by("policy", "seed", maintain_order=True).agg(pl.col("lists").sum(), *weighed)
+    return whole.join(ways, on="policy", how="left", maintain_order="left")
 
 
 def shoppers_of(seed: int) -> Shoppers:

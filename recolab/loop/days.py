@@ -122,9 +122,8 @@ def _spend_round(
     seen[visit, item] = True
     policy.watch(own)
     offer = policy.offer(user, at)
-    attraction = np.where(
-        seen[visit], 0, shoppers.attraction(taste, user, item)
-    )  # seen once, it draws nobody in this visit
+    # What was opened draws nobody again in the same visit.
+    attraction = np.where(seen[visit], 0, shoppers.attraction(taste, user, item))
     clicked = clicked_places(shoppers, pages, rows, attraction, offer.rows)
     found, stayed = open_items(shoppers, pages, rows, offer.rows, clicked)
     policy.watch(found)
@@ -132,10 +131,8 @@ def _spend_round(
     seen[visit[page], offer.rows[clicked]] = True
     last[visit] = item
     last[visit[page]] = offer.rows[clicked]  # of several, the last one: from there the visit goes on
-    both = Opened(*_joined([own, found]))
-    return Diary(
-        user, visit, at, offer.rows, offer.propensities, stayed, worth(shoppers, user, attraction, offer), both
-    )
+    both, values = Opened(*_joined([own, found])), worth(shoppers, user, attraction, offer)
+    return Diary(user, visit, at, offer.rows, offer.propensities, stayed, values, both)
 
 
 def clicked_places(shoppers: Shoppers, pages: Pages, rows: Ints, attraction: Floats, lists: Ints) -> Bools:
