@@ -68,7 +68,7 @@ def shoppers_of(seed: int) -> Shoppers:
 
 def policy_figures(table: pl.DataFrame) -> Iterator[dict[str, object]]:
     """Say of each policy and measure the mean of the second half over seeds, beside the live list's."""
-    late = table.filter(pl.col("day") >= LATE).group_by("policy", maintain_order=True).mean()
+    late = table.filter(pl.col("day") >= LATE).group_by("policy", maintain_order=True).agg(pl.col(*METRICS).mean())
     worth = {row["policy"]: row for row in late.iter_rows(named=True)}
     for policy, row in worth.items():
         for metric, (unit, more_is_better) in METRICS.items():
@@ -86,7 +86,8 @@ def policy_figures(table: pl.DataFrame) -> Iterator[dict[str, object]]:
 
 def trying_figures(table: pl.DataFrame) -> Iterator[dict[str, object]]:
     """Say what each way of trying gives up, as a share of what its greedy lists would have sold."""
-    for row in table.group_by("policy", maintain_order=True).mean().iter_rows(named=True):
+    means = table.group_by("policy", maintain_order=True).agg(pl.col("purchases", "given_up").mean())
+    for row in means.iter_rows(named=True):
         share = row["given_up"] / (row["purchases"] + row["given_up"])
         line = {"benchmark": "loop", "case": "given up for trying", "system": row["policy"], "value": round(share, 4)}
         yield line | {"unit": "share of purchases", "peer": None, "ratio": None}

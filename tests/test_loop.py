@@ -492,5 +492,7 @@ def test_the_benchmark_sets_policies_beside_live_and_says_what_trying_costs():
         line for line in policy_figures(pl.DataFrame(early + late)) if line["unit"] == "purchases a list below the best"
     ]
     assert [(line["value"], line["peer"], line["ratio"]) for line in lines] == [(0.12, None, None), (0.09, LIVE, 1.333)]
-    [line] = trying_figures(pl.DataFrame({"policy": ["epsilon 0.1"], "purchases": [0.09], "given_up": [0.01]}))
+    [line] = trying_figures(
+        pl.DataFrame({"policy": ["epsilon 0.1"], "way": ["epsilon"], "purchases": [0.09], "given_up": [0.01]})
+    )
     assert (line["system"], line["value"]) == ("epsilon 0.1", 0.1)
