@@ -109,6 +109,36 @@ def novelty(lists: NDArray[np.int64], popularity: Floats) -> float:
     return float(-np.log2(np.maximum(share[lists], 1e-12)).mean())
 
 
+def gini(counts: NDArray[np.int64]) -> float:
+    """Say how unequally N items are shown: 0 where all alike, 1 - 1/N where one has all; counts (N,) (Gini 1912).
+
+    Raises ValueError where nothing was counted.
+    """
+    if not counts.sum() > 0:
+        raise ValueError("nothing was shown, so nobody had more of it than others")
+    n = len(counts)
+    return float(2 * (np.arange(1, n + 1) * np.sort(counts)).sum() / (n * counts.sum()) - (n + 1) / n)
+
+
+def entropy_bits(counts: NDArray[np.int64] | NDArray[np.float64]) -> NDArray[np.float64]:
+    """Say how mixed each row of counts or shares is, in bits: (B, C) -> (B,), 0 where one column has all (Shannon 1948)."""
+    shares = counts / counts.sum(1, keepdims=True)
+    return np.asarray(-(shares * np.log2(np.where(shares > 0, shares, 1))).sum(1))
+
+
+def overlap(shown: NDArray[np.bool_]) -> float:
+    """Say how alike what two visitors were shown is: the mean Jaccard index of two rows of B, (B, N) (Chaney et al. 2018).
+
+    ->  1 where all saw the same, 0 where no two saw one thing; NaN for less than two rows
+    """
+    rows = shown.astype(np.float64)
+    sizes, both = rows.sum(1), rows @ rows.T
+    one, other = np.triu_indices(len(rows), 1)
+    if not len(one):
+        return float("nan")
+    return float((both[one, other] / (sizes[one] + sizes[other] - both[one, other])).mean())
+
+
 def bootstrap_interval(
     values: NDArray[np.float64], rng: np.random.Generator, level: float = 0.95, rounds: int = 2000
 ) -> tuple[float, float]:

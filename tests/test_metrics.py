@@ -15,8 +15,11 @@ from recolab.metrics import (
     bootstrap_interval,
     bootstrap_intervals,
     coverage,
+    entropy_bits,
+    gini,
     hits_table,
     novelty,
+    overlap,
     ranks_within,
     resampled_means,
     top_k,
@@ -164,6 +167,26 @@ def test_novelty_is_the_mean_surprise_in_bits():
     # Shares 1/2, 1/4, 1/4: surprises of 1, 2 and 2 bits.
     popularity = np.array([0, 4, 2, 2], np.float32)
     assert novelty(np.array([[1, 2], [3, 1]]), popularity) == pytest.approx((1 + 2 + 2 + 1) / 4)
+
+
+def test_exposure_is_equal_or_all_in_one_hand_or_between():
+    assert gini(np.array([3, 3, 3, 3])) == 0
+    assert gini(np.array([0, 0, 8, 0])) == pytest.approx(3 / 4)
+    # Mean difference of all ordered pairs of 1, 2, 5, over twice the mean: (2 · (1 + 4 + 3) / 9) / (2 · 8 / 3).
+    assert gini(np.array([5, 1, 2])) == pytest.approx(1 / 3)
+    with pytest.raises(ValueError, match="nothing was shown"):
+        gini(np.zeros(4, np.int64))
+
+
+def test_entropy_is_counted_in_bits_for_each_row():
+    np.testing.assert_allclose(entropy_bits(np.array([[4, 0, 0], [2, 2, 0], [2, 1, 1]])), [0, 1, 1.5])
+    np.testing.assert_allclose(entropy_bits(np.array([[0.5, 0.25, 0.25]])), [1.5])
+
+
+def test_overlap_is_the_mean_jaccard_index_of_all_pairs():
+    shown = np.array([[1, 1, 0, 0], [0, 1, 1, 0], [1, 1, 0, 0]], bool)
+    assert overlap(shown) == pytest.approx((1 / 3 + 1 + 1 / 3) / 3)
+    assert math.isnan(overlap(shown[:1]))
 
 
 def test_a_bootstrap_interval_is_that_of_the_normal_approximation():

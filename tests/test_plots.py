@@ -13,6 +13,7 @@ from matplotlib.text import Text
 from recolab import plots
 from recolab.plots.benchmarks import SYSTEM_COLOURS
 from recolab.plots.live import MOST_TIMES
+from recolab.plots.loop import POLICY_COLOURS
 from recolab.plots.style import PAPER
 from recolab.schema import KIND, TIME
 
@@ -79,6 +80,16 @@ DRIFTS = pl.DataFrame(
         "is_drifting": [False, True, False, True],
     }
 )
+RUNS = pl.DataFrame(
+    {
+        "policy": ["Live", "Live", "Feedback", "Feedback"],
+        "day": [5, 10, 5, 10],
+        "value": [0.1, 0.2, 0.1, 0.4],
+        "low": [0.05, 0.1, None, None],
+        "high": [0.15, 0.3, None, None],
+    }
+)
+PATHS = RUNS.select("policy", "day", clicks="value", liking=1 - pl.col("value"))
 FIGURES = {
     "leaderboard": lambda **k: plots.leaderboard(BOARD, **k),
     "lift": lambda **k: plots.lift(LIFT, **k),
@@ -99,6 +110,8 @@ FIGURES = {
     "latencies": lambda **k: plots.latencies(TAKEN, target=2.0, **k),
     "drift": lambda **k: plots.drift(DRIFTS, **k),
     "trade_off": lambda **k: plots.trade_off(WIDE, "distance", "ndcg@10", "variety", "by", **k),
+    "policy_days": lambda **k: plots.policy_days(RUNS, "purchases per list", guarded=["Feedback"], **k),
+    "policy_paths": lambda **k: plots.policy_paths(PATHS, "clicks", "liking", **k),
     "weights": lambda **k: plots.weights(pl.DataFrame({"name": ["a", "b"], "weight": [1.0, -0.5]}), **k),
 }
 
@@ -127,6 +140,28 @@ def test_a_trade_off_has_a_line_for_each_way_and_its_setting_beside_each_dot():
     assert [line.get_label() for line in ax.lines] == ["mmr", "dpp"]
     assert texts(ax) == ["0", "0.4", "0"]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("distance", "ndcg@10")
+
+
+def test_each_policy_has_its_line_its_name_at_the_end_and_a_band_where_seeds_give_one():
+    ax = plots.policy_days(RUNS, "purchases per list", guarded=["Feedback"])
+    live, feedback = ax.lines
+    assert (live.get_ydata().tolist(), feedback.get_ydata().tolist()) == ([0.1, 0.2], [0.1, 0.4])
+    assert (live.get_linestyle(), feedback.get_linestyle()) == ("-", "--")
+    assert [to_hex(line.get_color()) for line in ax.lines] == [POLICY_COLOURS[name] for name in ("Live", "Feedback")]
+    [band] = ax.collections
+    assert band.get_paths()[0].get_extents().bounds == (5, 0.05, 5, 0.25)
+    assert texts(ax) == ["Live", "Feedback"]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("day", "purchases per list")
+
+
+def test_a_path_ends_in_a_large_dot_at_the_last_day():
+    ax = plots.policy_paths(PATHS.reverse(), "clicks", "liking")
+    assert [line.get_xydata().tolist() for line in ax.lines[::2]] == [
+        [[0.1, 0.9], [0.4, 0.6]],
+        [[0.1, 0.9], [0.2, 0.8]],
+    ]
+    assert [line.get_xydata().tolist() for line in ax.lines[1::2]] == [[[0.4, 0.6]], [[0.2, 0.8]]]
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("clicks", "liking")
 
 
 def texts(ax):

@@ -10,14 +10,24 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
-from recolab.plots.style import GREY, INK, PAPER, QUIET, colour_of, finish, headline, room, thousands
+from recolab.plots.style import (
+    GREY,
+    INK,
+    PAPER,
+    QUIET,
+    End,
+    colour_of,
+    finish,
+    headline,
+    names_at_ends,
+    room,
+    thousands,
+)
 
 US = "recolab "  # how our systems' names begin; what follows is the model
 SYSTEM_COLOURS = {"RecTools": "#d09a2f", "RecBole": "#7d689e"}
 TICKS = (0.25, 0.5, 1, 2, 5, 10, 25, 60)  # minutes
 _STYLES = (("-", "o"), ("--", "s"), (":", "D"))  # of one maker's first, second, third system
-_LEADER = {"arrowstyle": "-", "linewidth": 0.6, "alpha": 0.5, "relpos": (0, 0.5), "shrinkA": 0, "shrinkB": 5}
-_APART = 0.055  # of the axes' height: words that stand closer cannot be read
 
 
 def by_the_clock(
@@ -38,7 +48,7 @@ def by_the_clock(
         line, marker = _STYLES[drawn.count(colour) % len(_STYLES)]
         drawn.append(colour)
         ax.plot(one["minutes"], one[metric], line, marker=marker, markersize=6, color=colour)
-        ends.append((one["minutes"][-1], one[metric][-1], str(name), colour))
+        ends.append(End(one["minutes"][-1], one[metric][-1], str(name), colour, str(name).startswith(US)))
     ax.set_xscale("log")
     ax.margins(x=0.04, y=0.1)
     ax.set_ylim(bottom=0)
@@ -51,7 +61,7 @@ def by_the_clock(
     for name, height in (published or {}).items():
         ax.axhline(height, color=INK, linewidth=1, linestyle=(0, (4, 3)))
         ax.annotate(name, (0, height), (4, 3), ("axes fraction", "data"), "offset points", fontsize=9, color=INK)
-    _names_at_ends(ax, ends)
+    names_at_ends(ax, ends)
     return finish(ax, title, "minutes on two cores", metric)
 
 
@@ -114,23 +124,3 @@ def _colour(system: str) -> str:
     """Give a system its maker's colour, and ours that of its model."""
     makers = [colour for maker, colour in SYSTEM_COLOURS.items() if system.startswith(maker)]
     return makers[0] if makers else colour_of(system.removeprefix(US)) if system.startswith(US) else GREY
-
-
-def _names_at_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
-    """Write each line's name right of the axes, at the height of its end or as near as the others leave room."""
-    low, high = ax.get_ylim()
-    last = -np.inf
-    for across, up, name, colour in sorted(ends, key=lambda end: end[1]):
-        place = last = max((up - low) / (high - low), last + _APART)
-        ax.annotate(
-            name,
-            (across, up),
-            (1.03, place),
-            textcoords="axes fraction",
-            va="center",
-            fontsize=9.5,
-            color=colour,
-            fontweight="bold" if name.startswith(US) else "normal",
-            arrowprops=_LEADER | {"color": colour},
-            annotation_clip=False,
-        )

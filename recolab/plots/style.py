@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import textwrap
 import zlib
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -40,6 +42,8 @@ MODEL_COLOURS = {
     "Hybrid": RED,
 }
 KIND_COLOURS = {VIEW: "#9db4c8", CART: "#d09a2f", PURCHASE: BLUE, REVIEW: "#b5739a"}
+_LEADER = {"arrowstyle": "-", "linewidth": 0.6, "alpha": 0.5, "relpos": (0, 0.5), "shrinkA": 0, "shrinkB": 5}
+_APART = 0.055  # of the axes' height: words that stand closer cannot be read
 _SPARE = ("#5f7d3b", "#8a5a44", "#4c5c9c", "#a8653a", "#3f7f5f", "#85507f")
 
 
@@ -138,3 +142,33 @@ def label_bars(ax: Axes, ends: NDArray[np.float64], texts: list[str]) -> None:
 def thousands() -> FuncFormatter:
     """Print counts with commas, and small numbers as they are."""
     return FuncFormatter(lambda value, _: f"{value:,.10g}")
+
+
+class End(NamedTuple):
+    """Where a line ends, and what to write there."""
+
+    across: float
+    up: float
+    name: str
+    colour: str
+    bold: bool
+
+
+def names_at_ends(ax: Axes, ends: Sequence[End]) -> None:
+    """Write each line's name right of the axes, at the height of its end or as near as the others leave room."""
+    low, high = ax.get_ylim()
+    last = -np.inf
+    for end in sorted(ends, key=lambda end: end.up):
+        place = last = max((end.up - low) / (high - low), last + _APART)
+        ax.annotate(
+            end.name,
+            (end.across, end.up),
+            (1.03, place),
+            textcoords="axes fraction",
+            va="center",
+            fontsize=9.5,
+            color=end.colour,
+            fontweight="bold" if end.bold else "normal",
+            arrowprops=_LEADER | {"color": end.colour},
+            annotation_clip=False,
+        )

@@ -37,13 +37,18 @@ STARS = ("awful", "poor", "fair", "good", "wonderful")
 Sell = Callable[[Ints, Ints, Ints], NDArray[np.bool_]]
 
 
+def cart_chance(liking: Floats) -> Floats:
+    """Say how often what is viewed is carted: CART_SHARE (1 + tanh(liking) / 2), oftener what is liked; any shape."""
+    return np.asarray(CART_SHARE * (1 + 0.5 * np.tanh(liking)))
+
+
 def act(shelf: Shelf, views: Views, liking: Floats, sell: Sell | None, rng: np.random.Generator) -> pl.DataFrame:
     """Turn views into the log: what is liked is carted more often, half of that is bought, some of that is reviewed.
 
     liking: (V,)    sell: None serves everybody
     ->  events, sorted by time, users and visits numbered from 0; item_id is the row of the shelf
     """
-    carted = np.flatnonzero(rng.random(len(liking)) < CART_SHARE * (1 + 0.5 * np.tanh(liking)))
+    carted = np.flatnonzero(rng.random(len(liking)) < cart_chance(liking))
     bought = _once(views, carted[rng.random(len(carted)) < BUY_SHARE], len(shelf))
     paid, quantity = views.end[views.visit[bought]] + 30 * SECOND, rng.integers(1, 4, len(bought))
     if sell is not None:

@@ -73,14 +73,18 @@ def browse(
     item = walk(shelf, crowd, user, lengths, rng)
     visit = np.repeat(np.arange(len(user)), lengths)
     liking = shelf.liking(crowd.band[user][visit], crowd.brand[user][visit], item)
-    # What is liked is looked at for longer.
-    dwell = np.exp(rng.normal(3.0 + 0.3 * liking, 0.6)).clip(1, LONGEST_LOOK).round(1)
+    dwell = dwell_seconds(liking, rng.standard_normal(len(liking)))
     looks = (dwell * SECOND).astype(np.int64)
     until = np.cumsum(looks)
     last = np.cumsum(lengths) - 1
     before_visit = until[last] - np.add.reduceat(looks, last + 1 - lengths)
     at = (begin - before_visit)[visit] + until - looks
     return Views(user, at[last] + looks[last], visit, item, at, dwell), liking
+
+
+def dwell_seconds(liking: Floats, noise: Floats) -> Floats:
+    """Say how long an item is looked at, longer where it is liked: log-normal, of standard normal noise; any shape."""
+    return np.asarray(np.exp(3.0 + 0.3 * liking + 0.6 * noise).clip(1, LONGEST_LOOK).round(1))
 
 
 def agenda(n_users: int, n_visits: int, start: datetime, days: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
