@@ -4,6 +4,7 @@ from recolab.loop.days import Diary, Offer, Policy, spend_day
 from recolab.loop.learning import Feedback, Looks, clicks, satisfied_clicks
 from recolab.loop.lineup import line_up
 from recolab.loop.policies import Live, Nightly
+from recolab.loop.proving import prove_estimates
 from recolab.loop.running import run_loop
 from recolab.loop.shoppers import LoopConfig, Opened, Pages, Shoppers, gather_shoppers
 from recolab.loop.summaries import by_day, lifts
@@ -25,6 +26,7 @@ __all__ = [
     "gather_shoppers",
     "lifts",
     "line_up",
+    "prove_estimates",
     "run_loop",
     "satisfied_clicks",
     "spend_day",
