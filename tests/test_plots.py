@@ -90,7 +90,13 @@ RUNS = pl.DataFrame(
     }
 )
 PATHS = RUNS.select("policy", "day", clicks="value", liking=1 - pl.col("value"))
+PROOF = pl.DataFrame(
+    {"estimator": ["IPS", "clipped"], "of": ["first place", "list"], "coverage": [0.95, 0.4], "bias": [0.1, -9.0]}
+)
+LOOKS = pl.DataFrame({"gate": ["a", "a", "b", "b"], "lists": [30, 60] * 2, "declared": [0.0, 0.01, 0.1, 0.4]})
 FIGURES = {
+    "coverages": lambda **k: plots.coverages(PROOF, **k),
+    "verdicts": lambda **k: plots.verdicts(LOOKS, 0.05, **k),
     "leaderboard": lambda **k: plots.leaderboard(BOARD, **k),
     "lift": lambda **k: plots.lift(LIFT, **k),
     "loss_curve": lambda **k: plots.loss_curve(LOG, **k),

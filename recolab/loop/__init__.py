@@ -3,6 +3,7 @@
 from recolab.loop.days import Diary, Offer, Policy, spend_day
 from recolab.loop.learning import Feedback, Looks, clicks, satisfied_clicks
 from recolab.loop.lineup import line_up
+from recolab.loop.peeking import prove_gate
 from recolab.loop.policies import Live, Nightly
 from recolab.loop.proving import prove_estimates
 from recolab.loop.running import run_loop
@@ -27,6 +28,7 @@ __all__ = [
     "lifts",
     "line_up",
     "prove_estimates",
+    "prove_gate",
     "run_loop",
     "satisfied_clicks",
     "spend_day",

@@ -4,6 +4,7 @@ from recolab.plots.architectures import costs, reach, scaling
 from recolab.plots.attention import attention_map, curves
 from recolab.plots.benchmarks import by_the_clock, ladder, prices
 from recolab.plots.data import activity, basket_gap, drop_report, history_lengths, long_tail
+from recolab.plots.feedback import coverages, verdicts
 from recolab.plots.live import drift, latencies, trade_off
 from recolab.plots.loop import policy_days, policy_paths
 from recolab.plots.results import leaderboard, lift, loss_curve, weights
@@ -17,6 +18,7 @@ __all__ = [
     "by_the_clock",
     "colour_of",
     "costs",
+    "coverages",
     "curves",
     "drift",
     "drop_report",
@@ -34,5 +36,6 @@ __all__ = [
     "reach",
     "scaling",
     "trade_off",
+    "verdicts",
     "weights",
 ]
