@@ -149,12 +149,13 @@ def walk(knobs: dict[str, Knobs], seed: int) -> pl.DataFrame:
 
 
 def by_week(judged: pl.DataFrame) -> pl.DataFrame:
-    """Average each seed's week: a row for each seed, cut and model, with 95 % intervals over households."""
+    """Average each week: a row for each seed, cut and model, with 95 % intervals over households; seed null is all of them."""
     rows = []
-    for (seed, cut), one in judged.group_by("seed", "cut", maintain_order=True):
+    together = judged.with_columns(seed=pl.lit(None, pl.Int64))
+    for (seed, cut), one in pl.concat([judged, together]).group_by("seed", "cut", maintain_order=True):
         board = leaderboard(one, np.random.default_rng(0), ["ndcg@10"])
-        seconds = one.group_by("model").agg(pl.first("seconds"))
-        head = {"seed": pl.lit(seed), "week": pl.lit(f"{cut:%Y-%m-%d}")}
+        seconds = one.group_by("model").agg(pl.mean("seconds"))
+        head = {"seed": pl.lit(seed, pl.Int64), "week": pl.lit(f"{cut:%Y-%m-%d}")}
         rows.append(board.join(seconds, on="model", maintain_order="left").with_columns(**head))
     return pl.concat(rows)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.preprocessing import normalize
 from sklearn.utils.extmath import randomized_svd
 
 from recolab.histories import PAD, Histories
@@ -50,7 +49,9 @@ def company(histories: Histories, n_items: int, n_known: int, reach: int = 10) -
     near = sparse.csr_matrix(
         (np.concatenate(weights), (np.concatenate(new), np.concatenate(known))), (n_items - n_known, n_known)
     )
-    return normalize(near, norm="l1", axis=1)
+    total = np.asarray(near.sum(1)).ravel()
+    shares: sparse.csr_matrix = (sparse.diags(1 / np.maximum(total, 1e-12)) @ near).tocsr()
+    return shares
 
 
 def _windowed_counts(histories: Histories, n_items: int, reach: int) -> sparse.csr_matrix:

@@ -20,7 +20,8 @@ def add_sales(sold: NDArray[np.int64], newer: Histories, n_items: int) -> NDArra
 def faint(sold: NDArray[np.int64]) -> NDArray[np.float32]:
     """Turn sales (N,) into scores of at most a millionth, which order what nothing else speaks for."""
     ever = sold.astype(np.float32)
-    return ever / (ever.max(initial=1) * np.float32(1e6))
+    scores: NDArray[np.float32] = ever / (ever.max(initial=1) * np.float32(1e6))
+    return scores
 
 
 class Popularity:

@@ -2,7 +2,7 @@
 
 from recolab.plots.architectures import costs, reach, scaling
 from recolab.plots.attention import attention_map, curves
-from recolab.plots.benchmarks import by_the_clock, ladder, prices
+from recolab.plots.benchmarks import by_the_clock, by_week, ladder, prices
 from recolab.plots.data import activity, basket_gap, drop_report, history_lengths, long_tail
 from recolab.plots.live import latencies, trade_off
 from recolab.plots.results import leaderboard, lift, loss_curve, weights
@@ -14,6 +14,7 @@ __all__ = [
     "attention_map",
     "basket_gap",
     "by_the_clock",
+    "by_week",
     "colour_of",
     "costs",
     "curves",
