@@ -26,7 +26,7 @@ from benchmarks.complete_journey import by_household
 from benchmarks.kept import kept
 from benchmarks.stamped import write_table
 from recolab.evaluation import compare, judge, leaderboard, validation_score
-from recolab.feedback.updating import update
+from recolab.feedback.updating import UpdateConfig, update
 from recolab.folds import Fold, make_fold
 from recolab.histories import Catalog, Histories
 from recolab.models import Recommender
@@ -42,24 +42,25 @@ WEEKS = 13
 CHOSEN_FROM, CHOSEN_ON = datetime(2017, 8, 21), 4  # a first training and weeks of updates that end before the walk
 TRAINING = TrainConfig(epochs=6, progress=False)  # of a first training and of each full retrain, as notebook 06 chose
 FROZEN, TUNED, REPLAYED, RETRAINED = "frozen", "fine-tuned", "fine-tuned with replay", "full retrain"
-RATES = (1e-3, 2e-3, 4e-3)
-TRIED = [*product(RATES, [1], [0.0, 0.05, 0.1]), *product(RATES, [2], [0.0])]  # rate, epochs, replay
+KNOBS = ("learning_rate", "epochs", "replay", "context")
+TRIED = [
+    *product((1e-3, 2e-3, 4e-3), (3,), (0.0, 0.1), (16,)),
+    *product((2e-3,), (2,), (0.0, 0.1), (24,)),
+    *product((2e-3,), (4,), (0.0, 0.1), (16,)),
+]
 LONGEST = 0.1  # of a full retrain's seconds, that an update may take
 MARGIN = 1.0  # percent of a full retrain's ndcg@10, that an update may lose
 
 
-@dataclass(frozen=True)
-class Knobs:
-    """How an update learns."""
+def setting(learning_rate: float, epochs: int, replay: float, context: int) -> UpdateConfig:
+    """Say how an update learns."""
+    return UpdateConfig(replace(TRAINING, learning_rate=learning_rate, epochs=epochs), replay, context)
 
-    learning_rate: float
-    epochs: int
-    replay: float
 
-    def take_in(self, model: Transformer, before: Fold, now: Fold, seed: int) -> Transformer:
-        """Update a model with what came between two cuts."""
-        training = replace(TRAINING, epochs=self.epochs, learning_rate=self.learning_rate, seed=seed)
-        return update(model, now.histories, now.catalog, before.histories.as_of, training, self.replay)
+def taken_in(model: Transformer, before: Fold, now: Fold, how: UpdateConfig, seed: int) -> Transformer:
+    """Update a model with what came between two cuts."""
+    how = replace(how, training=replace(how.training, seed=seed))
+    return update(model, now.histories, now.catalog, before.histories.as_of, how)
 
 
 @dataclass
@@ -102,37 +103,34 @@ def choose(seed: int = SEEDS[0]) -> pl.DataFrame:
     tasks = [fold.task(allow_repeats=True) for fold in folds]
     first, whole = timed(partial(trained, folds[0], seed))
     rows = []
-    for rate, epochs, replayed in TRIED:
+    for tried in TRIED:
         model, scores, seconds = first, [], 0.0
         for (before, now), task in zip(pairwise(folds), tasks[1:], strict=True):
-            model, taken = timed(partial(Knobs(rate, epochs, replayed).take_in, model, before, now, seed))
+            model, taken = timed(partial(taken_in, model, before, now, setting(*tried), seed))
             scores.append(validation_score(model, task))
             seconds += taken
-        rows.append(
-            {"learning_rate": rate, "epochs": epochs, "replay": replayed, "ndcg@10": float(np.mean(scores))}
-            | {"time_share": seconds / CHOSEN_ON / whole}
-        )
+        found = {"ndcg@10": float(np.mean(scores)), "time_share": seconds / CHOSEN_ON / whole}
+        rows.append(dict(zip(KNOBS, tried, strict=True)) | found)
         print(rows[-1], file=sys.stderr, flush=True)
     return pl.DataFrame(rows)
 
 
-def best_of(choice: pl.DataFrame, *, replay: bool) -> Knobs:
+def best_of(choice: pl.DataFrame, *, replay: bool) -> UpdateConfig:
     """Take the best setting with or without replay among those that are fast enough."""
     fast = choice.filter((pl.col("time_share") <= LONGEST) & ((pl.col("replay") > 0) == replay))
-    rate, epochs, replayed = fast.sort("ndcg@10", descending=True).select("learning_rate", "epochs", "replay").row(0)
-    return Knobs(rate, epochs, replayed)
+    return setting(*fast.sort("ndcg@10", descending=True).select(KNOBS).row(0))
 
 
-def walk(knobs: dict[str, Knobs], seed: int) -> pl.DataFrame:
+def walk(chosen: dict[str, UpdateConfig], seed: int) -> pl.DataFrame:
     """Update and ask every week  ->  a row for each model, week and household, with the seconds that the model's update took."""
     folds = folds_of(FIRST, WEEKS)
     before = next(folds)
     first = trained(before, seed)
-    updated, results = dict.fromkeys(knobs, first), []
+    updated, results = dict.fromkeys(chosen, first), []
     for now in folds:
         seconds = {FROZEN: 0.0}
-        for name, how in knobs.items():
-            work = partial(how.take_in, updated[name], before, now, seed)
+        for name, how in chosen.items():
+            work = partial(taken_in, updated[name], before, now, how, seed)
             updated[name], seconds[name] = timed(work)
             updated[name].name = name
         anew, seconds[RETRAINED] = timed(partial(trained, now, seed))
@@ -178,11 +176,11 @@ def against_retrain(judged: pl.DataFrame) -> pl.DataFrame:
 def main(seeds: list[int]) -> None:
     """Choose, walk, print one JSON line per comparison, and write the tables that notebook 11 shows."""
     choice = kept("weekly", "choice", choose)
-    knobs = {TUNED: best_of(choice, replay=False), REPLAYED: best_of(choice, replay=True)}
-    print(knobs, file=sys.stderr, flush=True)
+    chosen = {TUNED: best_of(choice, replay=False), REPLAYED: best_of(choice, replay=True)}
+    print(chosen, file=sys.stderr, flush=True)
     walks = []
     for seed in seeds:
-        walks.append(kept("weekly", f"walk, {seed}", partial(walk, knobs, seed)))
+        walks.append(kept("weekly", f"walk, {seed}", partial(walk, chosen, seed)))
         write_table("weekly", by_week(pl.concat(walks)))
     write_table("weekly_choice", choice)
     lifts = against_retrain(pl.concat(walks))

@@ -10,10 +10,9 @@ import pytest
 import torch
 from scipy import sparse
 
-from recolab.feedback.updating import Lessons, carry_over, update
-from recolab.histories import all_windows, build_catalog, pack, visits
+from recolab.feedback.updating import Lessons, UpdateConfig, carry_over, update
+from recolab.histories import all_windows, build_catalog, next_visits, pack, visits
 from recolab.models.item_vectors import company
-from recolab.models.objectives import Batches, NextVisit
 from recolab.models.transformer import Transformer
 from recolab.schema import TIME
 from tests.networks import BOTH_WAYS, SEQUENTIAL, WRITERS
@@ -68,7 +67,7 @@ def test_what_changed_is_learned_and_with_replay_what_did_not_is_kept(learned):
     frozen = {name: weights.clone() for name, weights in model.module.state_dict().items()}
     assert followers(model, before, 6) == [1, 2, 3, 4, 5, 0]
     training = replace(model.training, epochs=15, learning_rate=RATE)
-    newer = update(model, now, catalog, at(NEWS), training, replay=0.1)
+    newer = update(model, now, catalog, at(NEWS), UpdateConfig(training, replay=0.1))
     coming = [(user + (NEWS + 8 if user >= 20 else NEWS)) % (7 if user >= 20 else OLD_ITEMS) for user in now.users]
     foreseen = catalog.ids(newer.score(now).argmax(1))
     assert foreseen[20:] == coming[20:]  # new shoppers and those who are here again: the way of the new world
@@ -86,7 +85,10 @@ def test_what_is_not_replayed_can_be_forgotten(learned):
     news = log([(user, 3 * (day % 2), day) for user in range(30) for day in range(NEWS, NEWS + 8)])
     now = pack(world()[3].filter(pl.col(TIME) < START.replace(day=1 + NEWS)), before).extend(pack(news, before))
     training = replace(model.training, epochs=15, learning_rate=2 * RATE)
-    kept = {replay: followers(update(model, now, before, at(NEWS), training, replay), before, 6) for replay in (0, 1)}
+    kept = {
+        replay: followers(update(model, now, before, at(NEWS), UpdateConfig(training, replay)), before, 6)
+        for replay in (0, 1)
+    }
     right = {
         replay: sum(a == b for a, b in zip(found, [1, 2, 3, 4, 5, 0], strict=True)) for replay, found in kept.items()
     }
@@ -108,7 +110,7 @@ def test_only_visits_since_the_last_update_are_asked_each_from_all_before_it():
     ]
     events = log(rows)
     histories = pack(events, build_catalog(events))
-    [batch] = Lessons(histories, at(2), 0.0, max_len=8, positions=100).epoch(np.random.default_rng(0))
+    [batch] = Lessons(histories, at(2), 0.0, context=8, positions=100).epoch(np.random.default_rng(0))
     assert batch.windows.is_visit.sum(1).tolist() in ([4, 2], [2, 4])  # b is not read
     first_of_a = 2 * (batch.windows.is_visit.sum(1)[0] == 2)  # visits of c that are counted before those of a
     asked = sorted(zip((batch.owners - first_of_a).tolist(), batch.targets.tolist(), strict=True))
@@ -119,24 +121,28 @@ def test_only_visits_since_the_last_update_are_asked_each_from_all_before_it():
 def test_the_first_new_visit_is_asked_of_the_window_before_its_own():
     events = log([("a", day + 1, day) for day in range(5)])
     histories = pack(events, build_catalog(events))
-    [batch] = Lessons(histories, at(4), 0.0, max_len=4, positions=100).epoch(np.random.default_rng(0))
+    [batch] = Lessons(histories, at(4), 0.0, context=4, positions=100).epoch(np.random.default_rng(0))
     assert all_windows(visits(histories), 4).tolist() == [[1, 5], [0, 1]]
     assert (batch.owners.tolist(), batch.targets.tolist()) == ([2], [5])
-    [batch] = Lessons(histories, at(1), 0.0, max_len=1, positions=100).epoch(np.random.default_rng(0))
+    [batch] = Lessons(histories, at(1), 0.0, context=1, positions=100).epoch(np.random.default_rng(0))
     assert sorted(batch.targets.tolist()) == [2, 3, 4, 5]
 
 
-def test_all_of_the_old_replayed_is_a_whole_epoch_and_a_share_is_a_share():
+def test_of_what_is_read_anyway_all_or_a_share_is_asked_again():
     histories = world()[2]
-    whole = Batches(histories, NextVisit(), 8, 64).epoch(np.random.default_rng(3))
-    everything = Lessons(histories, at(NEWS), 1.0, 8, 64).epoch(np.random.default_rng(3))
-    targets = [np.sort(np.concatenate([batch.targets for batch in batches])) for batches in (whole, everything)]
-    np.testing.assert_array_equal(*targets)
+    lessons = Lessons(histories, at(NEWS), 1.0, 8, 64)
+    asked = np.sort(np.concatenate([batch.targets for batch in lessons.epoch(np.random.default_rng(3))]))
+    _, everything = next_visits(histories, lessons.visited, lessons.windows)
+    np.testing.assert_array_equal(asked, np.sort(everything))
+    away = [b for b, user in enumerate(histories.users) if user < 20]  # they were not here again, and are not read
+    first = lessons.visited.offsets[20]
+    assert (len(away), lessons.windows.min() >= first) == (20, True)
+
     lessons = Lessons(histories, at(NEWS), 0.2, 8, 64)
-    drawn = [sum(len(b.targets) for b in lessons.epoch(np.random.default_rng(seed))) for seed in range(20)]
+    drawn = [sum(len(b.targets) for b in lessons.epoch(np.random.default_rng(seed))) for seed in range(30)]
     n_new = lessons.is_new.sum()
-    expected = n_new + 0.2 * (len(targets[0]) - n_new)
-    assert np.mean(drawn) == pytest.approx(expected, rel=0.05)
+    assert n_new == 10 * 8 + 20 * 7
+    assert np.mean(drawn) == pytest.approx(n_new + 0.2 * (len(everything) - n_new), rel=0.03)
     assert len(set(drawn)) > 1  # anew every epoch
 
 
@@ -159,7 +165,7 @@ def test_who_is_asked_something_else_cannot_learn_from_new_visits_alone(name, le
     model.training = replace(model.training, epochs=1)
     model.fit(now.where(now.items < 7), before)
     with pytest.raises(ValueError, match=r"is not asked for the visit after each while it learns.*train it anew"):
-        update(model, now, catalog, at(NEWS), model.training)
+        update(model, now, catalog, at(NEWS), UpdateConfig(model.training))
 
 
 @pytest.mark.parametrize("name", ["Gru4Rec", "NextItNet", "Caser"])
@@ -168,7 +174,7 @@ def test_every_reader_of_the_past_is_updated(name, learned):
     model = SEQUENTIAL[name]()
     model.training = replace(model.training, epochs=1)
     model.fit(now.where(now.items < 7), before)
-    newer = update(model, now, catalog, at(NEWS), model.training)
+    newer = update(model, now, catalog, at(NEWS), UpdateConfig(model.training))
     assert newer.score(now).shape == (len(now), 8)
     assert type(newer) is type(model)
 
@@ -176,16 +182,18 @@ def test_every_reader_of_the_past_is_updated(name, learned):
 def test_what_cannot_be_an_update_says_what_to_do(learned):
     model, before, now, catalog = learned
     with pytest.raises(ValueError, match=r"none is from \d+ on and has one before it; the newest is"):
-        update(model, now, catalog, at(99), model.training)
+        update(model, now, catalog, at(99))
     with pytest.raises(ValueError, match=r"replay = 1\.5 must be from 0 to 1"):
-        update(model, now, catalog, at(NEWS), model.training, replay=1.5)
-    newer = update(model, now, catalog, at(NEWS), replace(model.training, epochs=1))
+        UpdateConfig(replay=1.5)
+    with pytest.raises(ValueError, match="context = 0 must be 1 or more"):
+        UpdateConfig(context=0)
+    newer = update(model, now, catalog, at(NEWS), UpdateConfig(replace(model.training, epochs=1)))
     with pytest.raises(ValueError, match="the catalog has 7 rows and the model 8: grow the model's own catalog"):
-        update(newer, now.where(now.items < 7), before, at(NEWS), model.training)
+        update(newer, now.where(now.items < 7), before, at(NEWS), UpdateConfig(model.training))
 
 
 def test_an_updated_model_is_saved_and_loaded_like_any_other(learned, tmp_path):
     model, _, now, catalog = learned
-    newer = update(model, now, catalog, at(NEWS), replace(model.training, epochs=1))
+    newer = update(model, now, catalog, at(NEWS), UpdateConfig(replace(model.training, epochs=1)))
     newer.save(tmp_path / "model")
     np.testing.assert_array_equal(Transformer.load(tmp_path / "model").score(now), newer.score(now))
