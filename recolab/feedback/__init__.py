@@ -1,4 +1,4 @@
-"""What was shown comes back: explore with known odds, value a policy before anyone sees it, promote only what is proven better."""
+"""What was shown comes back: explore with known odds, value a policy before anyone sees it, learn on, promote only what is proven better."""
 
 from recolab.feedback.estimates import Bernstein, Bootstrap, Estimate, Interval, Normal, estimate
 from recolab.feedback.exploring import (
@@ -31,6 +31,7 @@ from recolab.feedback.rates import held_out_rates
 from recolab.feedback.slates import cascade_doubly_robust, cascade_ips, item_position_ips, slate_ips
 from recolab.feedback.support import effective_sample_size, importance_weights, require_support
 from recolab.feedback.thompson import BlendPosterior, Served, beta_thompson
+from recolab.feedback.updating import UpdateConfig, carry_over, update
 from recolab.feedback.valuing import clipped_ips, doubly_robust, ips, on_policy, snips
 
 __all__ = [
@@ -50,10 +51,12 @@ __all__ = [
     "Propensities",
     "Served",
     "Softmax",
+    "UpdateConfig",
     "Verdict",
     "ab_differences",
     "bernstein_sequence",
     "beta_thompson",
+    "carry_over",
     "cascade_doubly_robust",
     "cascade_ips",
     "clipped_ips",
@@ -76,4 +79,5 @@ __all__ = [
     "step_distributions",
     "step_propensities",
     "team_draft",
+    "update",
 ]
