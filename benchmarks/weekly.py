@@ -176,13 +176,13 @@ def against_retrain(judged: pl.DataFrame) -> pl.DataFrame:
 def main(seeds: list[int]) -> None:
     """Choose, walk, print one JSON line per comparison, and write the tables that notebook 11 shows."""
     choice = kept("weekly", "choice", choose)
+    write_table("weekly_choice", choice)
     chosen = {TUNED: best_of(choice, replay=False), REPLAYED: best_of(choice, replay=True)}
     print(chosen, file=sys.stderr, flush=True)
     walks = []
     for seed in seeds:
         walks.append(kept("weekly", f"walk, {seed}", partial(walk, chosen, seed)))
         write_table("weekly", by_week(pl.concat(walks)))
-    write_table("weekly_choice", choice)
     lifts = against_retrain(pl.concat(walks))
     write_table("weekly_lifts", lifts)
     for row in lifts.iter_rows(named=True):

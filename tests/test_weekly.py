@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -11,7 +12,9 @@ import pytest
 from benchmarks import weekly
 from benchmarks.weekly import FROZEN, REPLAYED, RETRAINED, TUNED, Frozen, against_retrain, best_of, by_week
 from recolab.evaluation import K
+from recolab.feedback import UpdateConfig
 from recolab.histories import build_catalog, pack
+from recolab.lab import project_root
 from tests.networks import SEQUENTIAL
 from tests.worlds import carousel, log
 
@@ -92,3 +95,10 @@ def test_the_weeks_that_choose_end_before_those_that_judge():
     assert weekly.CHOSEN_FROM + weekly.WEEK * (weekly.CHOSEN_ON + 1) <= weekly.FIRST
     ends = weekly.FIRST + weekly.WEEK * (weekly.WEEKS + 1)
     assert ends == datetime(2018, 1, 1)
+
+
+def test_an_update_is_by_default_as_the_weeks_before_the_walk_chose():
+    chosen = best_of(pl.read_csv(project_root() / "benchmarks" / "weekly_choice.csv"), replay=True)
+    default = UpdateConfig()
+    assert (chosen.replay, chosen.context) == (default.replay, default.context)
+    assert chosen.training == replace(default.training, progress=False)
