@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import LogLocator, NullLocator
 
 from recolab.plots.style import BLUE, GREY, INK, PAPER, QUIET, RED, colour_of, finish, headline, room, thousands
 
@@ -118,15 +118,18 @@ def by_week(table: pl.DataFrame, metric: str = "ndcg@10", title: str = "") -> Ax
     ->  the upper axes
     """
     figure, (upper, lower) = plt.subplots(2, 1, sharex=True, figsize=(7.6, 5.4), height_ratios=[3, 1.3])
-    for place, ((name,), one) in enumerate(table.sort("week").group_by("model", maintain_order=True)):
+    for (name,), one in table.sort("week").group_by("model", maintain_order=True):
         colour = UPDATE_COLOURS.get(str(name)) or colour_of(str(name))
         weeks, band = one["week"].to_list(), {"alpha": 0.09, "linewidth": 0, "color": colour}
         upper.fill_between(weeks, one[f"{metric}_low"], one[f"{metric}_high"], **band)
-        upper.plot(weeks, one[metric], _STYLES[place % len(_STYLES)][0], color=colour, label=str(name))
+        upper.plot(weeks, one[metric], color=colour, label=str(name))
         if (one["seconds"] > 0).all():
             lower.plot(weeks, one["seconds"], "o-", markersize=3.5, linewidth=1.2, color=colour)
     lower.set_yscale("log")
+    lower.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    lower.yaxis.set_minor_locator(NullLocator())
     lower.yaxis.set_major_formatter(thousands())
+    lower.margins(y=0.25)
     lower.tick_params(axis="x", labelrotation=35)
     upper.legend(ncols=2, fontsize=9.5)
     finish(upper, "", "", metric, grid="y")
