@@ -61,10 +61,12 @@ def make_fold(
     cut: datetime,
     end: datetime | None = None,
     min_item_users: int = 5,
+    before: Catalog | None = None,
 ) -> Fold:
     """Cut clean events at one moment; floors, paid prices and rows come from before the cut only, stock is left out.
 
     end: events from here on are not looked at    min_item_users: items with fewer users before the cut are left out
+    before: the catalog of an earlier cut, which grows and keeps its rows
     Raises SplitError where one side is empty or only one item is left, LeakError where the past holds a piece of the
     future.
     """
@@ -78,6 +80,7 @@ def make_fold(
             f"only one item is left before the cut {cut}, so there is nothing to choose between: give a log of more items, "
             "or a smaller min_item_users"
         )
+    catalog = catalog if before is None else before.grow(catalog.items)
     return Fold(cut, catalog, pack(split.past, catalog, cut), split.future)
 
 

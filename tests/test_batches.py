@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from recolab.histories import append_blank, build_catalog, hide, lay_out, newest_window, pack, visits
+from recolab.histories import (
+    append_blank,
+    build_catalog,
+    has_next,
+    hide,
+    lay_out,
+    newest_window,
+    next_visits,
+    pack,
+    visits,
+)
 from tests.worlds import log
 
 # Ann: the basket {1, 3} on day 0, then 2 on day 2, then 1 on day 5; Cid: 3 on day 1, then the basket {2, 1} on day 3.
@@ -69,3 +79,24 @@ def test_a_blank_visit_of_now_stands_after_the_newest_of_every_history(window):
     assert asked.cells.tolist() == [0, 1, 2, 5, 6, 3, 7]  # the blanks come last, in the last column
     assert asked.starts.tolist() == [0, 2, 3, 4, 5, 7, 7]
     assert asked.sizes.tolist() == [2, 1, 1, 1, 2, 0, 0]
+
+
+def test_only_visits_that_are_asked_answer_for_the_next():
+    events = log(SMALL)
+    histories = pack(events, build_catalog(events))
+    visited = visits(histories)
+    windows = newest_window(visited, 9)
+    assert has_next(visited).tolist() == [True, True, False, True, False]
+    owners, targets = next_visits(histories, visited, windows)
+    assert (owners.tolist(), targets.tolist()) == ([0, 1, 3, 3], [2, 1, 2, 1])
+    asks = np.array([False, True, False, True, False])
+    owners, targets = next_visits(histories, visited, windows, asks)
+    assert (owners.tolist(), targets.tolist()) == ([1, 3, 3], [1, 2, 1])
+
+
+def test_a_history_of_nothing_has_no_next_visit_and_takes_nobody_else_s():
+    events = log(SMALL)
+    histories = pack(events, build_catalog(events))
+    kept = np.array([name == "cid" for name in histories.users])[histories.owners]
+    assert has_next(visits(histories.where(kept))).tolist() == [True, False]
+    assert has_next(visits(histories.where(~kept))).tolist() == [True, True, False]

@@ -71,6 +71,19 @@ def test_what_happens_at_the_end_is_not_looked_at():
         make_fold(log(ROWS), None, cut, datetime(2024, 1, 6), min_item_users=2)
 
 
+def test_the_catalog_of_an_earlier_cut_grows_and_keeps_its_rows():
+    first = make_fold(log(ROWS), None, datetime(2024, 1, 4), min_item_users=2)
+    events = pl.concat([log(ROWS), log([(1, 5, 5), (2, 5, 6), (1, 10, 30), (2, 10, 30)])])
+    alone, grown = (
+        make_fold(events, None, datetime(2024, 1, 20), min_item_users=2, before=before)
+        for before in (None, first.catalog)
+    )
+    assert alone.catalog.ids(range(2)) == [None, 5]
+    assert grown.catalog.ids(range(4)) == [None, 10, 20, 5]
+    assert grown.histories.items.max() == len(grown.catalog) - 1
+    assert grown.catalog.ids(grown.histories.items) == alone.catalog.ids(alone.histories.items)
+
+
 def test_what_is_sold_out_today_was_not_known_at_the_cut():
     items = pl.DataFrame({ITEM: [10, 20, 30, 40], STOCK: [0, 1, 1, 1]})
     fold = make_fold(log(ROWS), items, datetime(2024, 1, 4), min_item_users=2)

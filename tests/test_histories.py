@@ -468,3 +468,41 @@ def test_without_the_last_event_who_had_no_other_is_left_out():
     assert shorter.offsets.tolist() == [0, 2, 3]
     assert shorter.times.tolist() == pack(events, catalog).times[[0, 1, 4]].tolist()
     assert len(shorter.without_last().without_last()) == 0
+
+
+def test_a_catalog_that_grows_keeps_its_rows_and_what_they_say():
+    old = build_catalog(log(("a", 5, 0), ("a", 9, 0)), pl.DataFrame({ITEM: [5, 9], TITLE: ["five", "nine"]}))
+    newer = build_catalog(
+        log(("a", 1, 0), ("a", 9, 0), ("a", 7, 0)), pl.DataFrame({ITEM: [9, 7], TITLE: ["another nine", "seven"]})
+    )
+    grown = old.grow(newer.items)
+    assert grown.ids(range(5)) == [None, 5, 9, 1, 7]
+    assert grown.titles(range(1, 5)) == ["five", "nine", "1", "seven"]
+    assert grown.rows([7, 5, 3]).tolist() == [4, 1, PAD]
+    assert len(old) == 3
+    assert grown.grow(newer.items).items.equals(grown.items)  # nothing new, nothing changed
+
+
+def test_uuids_stay_uuids_in_a_catalog_that_grows():
+    first, second = uuid.UUID(int=2), uuid.UUID(int=1)
+    old, newer = (build_catalog(pd.DataFrame({ITEM: [item]})) for item in (first, second))
+    grown = old.grow(newer.items)
+    assert grown.ids([1, 2]) == [first, second]
+
+
+def test_what_a_catalog_cannot_grow_by_is_named():
+    catalog = build_catalog(log(("a", 5, 0)))
+    with pytest.raises(SchemaError, match="item_id is String here and Int64 in the catalog"):
+        catalog.grow(pl.DataFrame({ITEM: ["5"]}))
+    with pytest.raises(SchemaError, match=r"item_id: 1 new items stand twice in the table, first \[7\]"):
+        catalog.grow(pl.DataFrame({ITEM: [7, 7, 8]}))
+
+
+def test_some_of_the_events_are_kept_and_all_of_the_histories():
+    histories = packed(("a", 1, 0), ("a", 2, 1), ("b", 1, 2), ("c", 2, 3))
+    few = histories.where(np.array([False, True, False, True]))
+    assert few.users == ["a", "b", "c"]
+    assert few.offsets.tolist() == [0, 1, 1, 2]
+    assert few.items.tolist() == [2, 2]
+    assert few.times.tolist() == histories.times[[1, 3]].tolist()
+    assert few.as_of == histories.as_of

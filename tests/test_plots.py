@@ -67,6 +67,16 @@ SEEDS = pl.DataFrame(
 )
 PAPERS = pl.DataFrame({"model": ["S3-Rec", "SASRec"], "ndcg@10": [0.5, 0.2]})
 DEAR = pl.DataFrame({"system": ["recolab Transformer", "RecTools 0.19"], "s": [4.6, 1890.0], "GB": [0.98, 2.1]})
+UPDATED = pl.DataFrame(
+    {
+        "model": ["frozen", "full retrain"] * 2,
+        "week": ["2017-10-02", "2017-10-02", "2017-10-09", "2017-10-09"],
+        "ndcg@10": [0.12, 0.13, 0.11, 0.14],
+        "ndcg@10_low": [0.11, 0.12, 0.10, 0.13],
+        "ndcg@10_high": [0.13, 0.14, 0.12, 0.15],
+        "seconds": [0.0, 40.0, 0.0, 41.0],
+    }
+)
 TAKEN = {"list": [1.0] * 98 + [3.0] * 2}  # milliseconds
 WIDE = pl.DataFrame(
     {"by": ["mmr", "mmr", "dpp"], "variety": [0.0, 0.4, 0.0], "distance": [0.5, 0.6, 0.5], "ndcg@10": [0.2, 0.19, 0.2]}
@@ -113,6 +123,7 @@ FIGURES = {
     "by_the_clock": lambda **k: plots.by_the_clock(CLOCK, {"a paper": 0.06}, **k),
     "ladder": lambda **k: plots.ladder(SEEDS, PAPERS, **k),
     "prices": lambda **k: plots.prices(DEAR, ["s", "GB"], **k),
+    "by_week": lambda **k: plots.by_week(UPDATED, **k),
     "latencies": lambda **k: plots.latencies(TAKEN, target=2.0, **k),
     "drift": lambda **k: plots.drift(DRIFTS, **k),
     "trade_off": lambda **k: plots.trade_off(WIDE, "distance", "ndcg@10", "variety", "by", **k),
@@ -139,6 +150,17 @@ def test_drift_is_drawn_in_alarm_thresholds_and_an_alarm_has_a_large_dot():
     assert price_alarm.get_color() == price.get_color() != traffic.get_color() == traffic_alarm.get_color()
     assert set(line.get_ydata()) == {1}
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["price", "traffic"]
+
+
+def test_who_is_never_updated_has_quality_by_week_and_no_seconds():
+    upper = plots.by_week(UPDATED)
+    lower = upper.figure.axes[1]
+    assert {line.get_label(): line.get_ydata().tolist() for line in upper.lines} == {
+        "frozen": [0.12, 0.11],
+        "full retrain": [0.13, 0.14],
+    }
+    assert [line.get_ydata().tolist() for line in lower.lines] == [[40.0, 41.0]]
+    assert [band.get_paths()[0].get_extents().ymax for band in upper.collections] == [0.13, 0.15]
 
 
 def test_a_trade_off_has_a_line_for_each_way_and_its_setting_beside_each_dot():
@@ -190,7 +212,9 @@ def test_every_kind_of_figure_is_tried_here():
     assert set(FIGURES) == set(plots.__all__) - {"MODEL_COLOURS", "colour_of", "house_style"}
 
 
-@pytest.mark.parametrize("name", sorted(set(FIGURES) - {"loss_curve", "costs", "prices", "reach", "scaling"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(FIGURES) - {"loss_curve", "by_week", "costs", "prices", "reach", "scaling"})
+)
 def test_a_figure_is_drawn_on_the_axes_it_is_given(name):
     _, (left, right) = plt.subplots(1, 2)
     assert FIGURES[name](ax=right, title="Mine") is right

@@ -1,4 +1,4 @@
-"""What was shown comes back: explore with known odds, value a policy before anyone sees it, promote only what is proven better."""
+"""What was shown comes back: explore with known odds, value a policy before anyone sees it, learn on, promote only what is proven better."""
 
 from recolab.feedback.drawing import Draw
 from recolab.feedback.estimates import Bernstein, Bootstrap, Estimate, Interval, Normal, estimate

@@ -114,15 +114,23 @@ def append_blank(window: Rectangle) -> Rectangle:
     )
 
 
-def next_visits(histories: Histories, visited: Visits, windows: Ints) -> tuple[Ints, Ints]:
+def has_next(visited: Visits) -> NDArray[np.bool_]:
+    """Say which visits are followed by another of the same history: (V,)."""
+    followed = np.ones(len(visited.starts) - 1, bool)
+    followed[visited.offsets[1:][np.diff(visited.offsets) > 0] - 1] = False
+    return followed
+
+
+def next_visits(
+    histories: Histories, visited: Visits, windows: Ints, asks: NDArray[np.bool_] | None = None
+) -> tuple[Ints, Ints]:
     """List what each visit of the windows is followed by: owners (M,), counting visits as `lay_out` does, and rows (M,).
 
     The last visit of a history is followed by nothing; the last of a window by the first of the next window.
+    asks: (V,) which visits are to be answered for, by default all that are followed
     """
     which, _ = ranges(windows[:, 0], windows[:, 1])
-    is_last = np.zeros(len(visited.starts), bool)
-    is_last[visited.offsets[1:] - 1] = True
-    asking = np.flatnonzero(~is_last[which])
+    asking = np.flatnonzero((has_next(visited) if asks is None else asks)[which])
     after = which[asking] + 1
     events, _ = ranges(visited.starts[after], visited.starts[after + 1])
     owners = np.repeat(asking, visited.starts[after + 1] - visited.starts[after])

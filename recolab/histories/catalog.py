@@ -25,7 +25,7 @@ _ROW = "__row"
 class Catalog:
     """Raw item ids by row, with their attributes.
 
-    items: N rows sorted by item id, row 0 = PAD (all null)    uuids: whether raw ids are given back as uuid.UUID
+    items: N rows, row 0 = PAD (all null), the others sorted by item id until the catalog grew    uuids: whether raw ids are given back as uuid.UUID
     """
 
     items: pl.DataFrame
@@ -48,6 +48,21 @@ class Catalog:
         known = self.items.select(ITEM).with_row_index(_ROW)
         found = asked.cast(kind, strict=False).to_frame().join(known, on=ITEM, how="left", maintain_order="left")[_ROW]
         return found.fill_null(PAD).to_numpy().astype(np.int32)
+
+    def grow(self, items: pl.DataFrame) -> Catalog:
+        """Append the items of a table that are not known yet: a row that was given once is that item's for good.
+
+        items: item_id, and what else is known of them, such as the `items` of a newer catalog; what it says of known items
+        is not read  ->  a new catalog, whose first rows are these
+        Raises SchemaError for ids of another type, or a new item that stands twice.
+        """
+        told = items.filter(pl.col(ITEM).is_not_null())
+        new = told.filter(self.rows(told[ITEM]) == PAD)
+        if twice := new.filter(pl.col(ITEM).is_duplicated())[ITEM].unique().sort().to_list():
+            raise SchemaError(f"{ITEM}: {len(twice)} new items stand twice in the table, first {twice[:3]}")
+        new = new.select(c for c in self.items.columns if c in new.columns)
+        new = new.with_columns(pl.col(ITEM).cast(self.items.schema[ITEM]))
+        return Catalog(pl.concat([self.items, new], how="diagonal_relaxed"), self.uuids)
 
     def ids(self, rows: Iterable[int]) -> list[Any]:
         """Give back raw item ids: (n,) rows -> n ids of the type they came in, None for PAD."""

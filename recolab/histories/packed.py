@@ -82,6 +82,11 @@ class Histories:
         events, offsets = ranges(self.offsets[:-1], np.maximum(self.offsets[1:] - 1, self.offsets[:-1]))
         return replace(self, offsets=offsets, **self._events(events)).take(np.flatnonzero(self.lengths > 1))
 
+    def where(self, kept: NDArray[np.bool_]) -> Histories:
+        """Keep some of the events, (E,) bool; every history stays, even where nothing of it is left."""
+        offsets = np.concatenate([[0], np.cumsum(kept)])[self.offsets]
+        return replace(self, offsets=offsets, **self._events(np.flatnonzero(kept)))
+
     def weights(self, half_life_days: float | None = None) -> NDArray[np.float32]:
         """Weigh each event by its kind, halved every half_life_days of its age (steps where ordinal): (E,)."""
         weight = np.array([EVENT_WEIGHT[kind] for kind in KINDS], np.float32)[self.kinds]

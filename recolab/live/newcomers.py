@@ -31,13 +31,8 @@ def welcome(live: LiveRecommender, items: pl.DataFrame) -> LiveRecommender:
     """
     check_items(items)
     _require_new(live, items)
-    items = items.with_columns(pl.col(ITEM).cast(live.catalog.items.schema[ITEM]))
-    known = live.catalog.items
-    catalog = Catalog(
-        pl.concat([known, items.select(c for c in known.columns if c in items.columns)], how="diagonal_relaxed"),
-        live.catalog.uuids,
-    )
-    like = likeness(catalog, len(known))
+    catalog = live.catalog.grow(items)
+    like = likeness(catalog, len(live.catalog))
     choir = Choir([voice.welcome(like) for voice in live.choir.voices], live.choir.weights)
     vectors = np.concatenate([live.vectors, _unit(like @ live.vectors)])
     shelf = LiveShelf(catalog)

@@ -33,6 +33,27 @@ def cooccurrence_vectors(
     return vectors / max(float(norm[norm > 0].mean()) if (norm > 0).any() else 1.0, 1e-6)
 
 
+def company(histories: Histories, n_items: int, n_known: int, reach: int = 10) -> sparse.csr_matrix:
+    """Say in whose company new items are had: (M, n_known) shares that sum to 1, of the known rows near each new one.
+
+    Near is within `reach` events, weighted 1/distance; the rows from n_known on are new, and one that nobody had has no company
+    """
+    items, owners = histories.items, histories.owners
+    new, known, weights = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)], [np.zeros(0, np.float32)]
+    for step in range(1, min(reach, max(len(items) - 1, 0)) + 1):
+        left, right = items[:-step], items[step:]
+        pairs = np.flatnonzero(((left >= n_known) != (right >= n_known)) & (owners[step:] == owners[:-step]))
+        new.append(np.maximum(left[pairs], right[pairs]) - n_known)
+        known.append(np.minimum(left[pairs], right[pairs]))
+        weights.append(np.full(len(pairs), 1 / step, np.float32))
+    near = sparse.csr_matrix(
+        (np.concatenate(weights), (np.concatenate(new), np.concatenate(known))), (n_items - n_known, n_known)
+    )
+    total = np.asarray(near.sum(1)).ravel()
+    shares: sparse.csr_matrix = (sparse.diags(1 / np.maximum(total, 1e-12)) @ near).tocsr()
+    return shares
+
+
 def _windowed_counts(histories: Histories, n_items: int, reach: int) -> sparse.csr_matrix:
     items, owners = histories.items, histories.owners
     near = sparse.csr_matrix((n_items, n_items), dtype=np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from scipy import sparse
 from sklearn.preprocessing import normalize
 
 from recolab.histories import PAD, Catalog, Histories, visits
+from recolab.models.popularity import add_sales, faint
 
 BLOCK = 1024  # rows whose similarities are dense at one time
 
@@ -63,10 +64,6 @@ class _ItemToItem:
         scores[:, PAD] = -np.inf
         return scores
 
-    def _remember_popularity(self, histories: Histories, catalog: Catalog) -> None:
-        ever = np.bincount(histories.items, minlength=len(catalog)).astype(np.float32)
-        self.popularity = ever / (ever.max(initial=1) * 1e6)
-
 
 class ItemNeighbours(_ItemToItem):
     """Items are alike when the same users had them: cosine of their columns (Sarwar et al. 2001)."""
@@ -76,11 +73,27 @@ class ItemNeighbours(_ItemToItem):
 
     def fit(self, histories: Histories, catalog: Catalog) -> Self:
         """Compare all pairs of items, a block of rows at a time; an item is no neighbour of itself."""
-        had = histories.matrix(len(catalog))
-        had.data[:] = 1
-        columns = normalize(had, axis=0).tocsr()  # (B, N)
+        self._users: list[Any] = []
+        self._had, self._sold = sparse.csr_matrix((0, len(catalog)), dtype=np.float32), np.zeros(0, np.int64)
+        return self.update(histories, catalog)
+
+    def update(self, newer: Histories, catalog: Catalog) -> Self:
+        """Add new pairs of user and item, which gives what `fit` gives on all events. Kept: 8 bytes per distinct pair.
+
+        A buyer more turns an item's column, and with it every cosine that the item is in: the table is made anew, which
+        takes as long as in `fit`.
+        """
+        self._users = list(dict.fromkeys([*self._users, *newer.users]))
+        place = {user: b for b, user in enumerate(self._users)}
+        self._had.resize(len(place), len(catalog))
+        pairs = newer.matrix(len(catalog)).tocoo()
+        rows = np.array([place[user] for user in newer.users], np.int64)[pairs.row]
+        self._had = self._had + sparse.csr_matrix((pairs.data, (rows, pairs.col)), self._had.shape)
+        self._had.data[:] = 1
+        columns = normalize(self._had, axis=0).tocsr()  # (B, N)
         self.links = strongest_links(columns.T.tocsr(), columns, self.k, itself=False)
-        self._remember_popularity(histories, catalog)
+        self._sold = add_sales(self._sold, newer, len(catalog))
+        self.popularity = faint(self._sold)
         return self
 
 
@@ -95,22 +108,33 @@ class Transitions(_ItemToItem):
 
     def fit(self, histories: Histories, catalog: Catalog) -> Self:
         """Count followers, divided by popularity to the power `damping` on both sides."""
-        visited = visits(histories)
-        n_visits = len(visited.starts) - 1
-        owner = np.repeat(np.arange(len(histories)), np.diff(visited.offsets))
-        visit_of = np.repeat(np.arange(n_visits), np.diff(visited.starts))
-        ones = np.ones(len(histories.items), np.float32)
-        bought = sparse.csr_matrix((ones, (visit_of, histories.items)), (n_visits, len(catalog)))
-        later = sparse.csr_matrix((n_visits, n_visits), dtype=np.float32)
-        for step in range(1, min(self.reach, n_visits - 1) + 1):
-            same = np.flatnonzero(owner[step:] == owner[:-step])
-            weight = np.full(len(same), 1 / step, np.float32)
-            later = later + sparse.csr_matrix((weight, (same, same + step)), later.shape)
-        ever = np.bincount(histories.items, minlength=len(catalog)).astype(np.float32)
-        bought = (bought @ sparse.diags(np.maximum(ever, 1) ** -np.float32(self.damping))).tocsr()
+        bought, later = followed(histories, len(catalog), self.reach)
+        sold = np.bincount(histories.items, minlength=len(catalog))
+        bought = (bought @ damped(sold, self.damping)).tocsr()
         self.links = strongest_links(bought.T.tocsr(), (later @ bought).tocsr(), self.k, itself=True)
-        self._remember_popularity(histories, catalog)
+        self.popularity = faint(sold)
         return self
+
+
+def followed(histories: Histories, n_items: int, reach: int) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
+    """Say what each visit held, (V, N), and which visits follow it within reach, (V, V), with weight 1/distance."""
+    visited = visits(histories)
+    n_visits = len(visited.starts) - 1
+    owner = np.repeat(np.arange(len(histories)), np.diff(visited.offsets))
+    visit_of = np.repeat(np.arange(n_visits), np.diff(visited.starts))
+    ones = np.ones(len(histories.items), np.float32)
+    bought = sparse.csr_matrix((ones, (visit_of, histories.items)), (n_visits, n_items))
+    later = sparse.csr_matrix((n_visits, n_visits), dtype=np.float32)
+    for step in range(1, min(reach, n_visits - 1) + 1):
+        same = np.flatnonzero(owner[step:] == owner[:-step])
+        weight = np.full(len(same), 1 / step, np.float32)
+        later = later + sparse.csr_matrix((weight, (same, same + step)), later.shape)
+    return bought, later
+
+
+def damped(sold: NDArray[np.int64], damping: float) -> sparse.dia_matrix:
+    """Scale each item by its sales to the power -damping: (N,) events -> (N, N) diagonal."""
+    return sparse.diags(np.maximum(sold, 1).astype(np.float32) ** -np.float32(damping))
 
 
 class UserNeighbours:
@@ -126,8 +150,7 @@ class UserNeighbours:
         self.liked = self.profiles.copy()
         self.liked.data = -np.expm1(-self.liked.data)  # buying ten times is not ten votes
         self.place = {user: b for b, user in enumerate(histories.users)}
-        ever = np.bincount(histories.items, minlength=self.n_items).astype(np.float32)
-        self.popularity = ever / (ever.max(initial=1) * 1e6)
+        self.popularity = faint(np.bincount(histories.items, minlength=self.n_items))
         return self
 
     def score(self, histories: Histories) -> NDArray[np.float32]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar, Self
@@ -133,13 +133,44 @@ class SequenceModel:
 
         validate: model -> score, for an early stop; without it all epochs run    checkpoint: where to resume from
         """
+        self.begin(histories, catalog)
+        batches = Batches(histories, self.objective(), self.config.max_len, self.config.batch_positions)
+        return self.learn(histories, batches.epoch, self.training, validate, checkpoint)
+
+    def begin(self, histories: Histories, catalog: Catalog) -> Self:
+        """Make the network that knows nothing yet but, with a warm start, which items stand near each other."""
         torch.manual_seed(self.training.seed)
         self.module = self.network(len(catalog))
         if self.config.warm_start:
             vectors = cooccurrence_vectors(histories, len(catalog), self.config.dim, self.training.seed)
             with torch.no_grad():
                 self.module.table.weight[1:] = self.config.start_norm * torch.from_numpy(vectors[1:])
-        sold = np.bincount(histories.items, minlength=len(catalog))
+        return self
+
+    def grown(self, vectors: NDArray[np.float32]) -> Self:
+        """Copy what was learned to a network of more items, whose first vectors are these: (M, D) of the M new rows."""
+        weights = self.module.state_dict()
+        table = torch.cat([weights["table.weight"], torch.from_numpy(vectors)])
+        larger = type(self)(self.config, self.training, self.name)
+        larger.module = larger.network(len(table))
+        larger.module.load_state_dict(weights | {"table.weight": table})
+        larger._popularity = np.pad(self._popularity, (0, len(vectors)))
+        return larger
+
+    def learn(
+        self,
+        histories: Histories,
+        batches_of: Callable[[np.random.Generator], Iterable[Batch]],
+        config: TrainConfig,
+        validate: Callable[[Self], float] | None = None,
+        checkpoint: Path | None = None,
+    ) -> Self:
+        """Go on from the weights there are, with the batches of each epoch.
+
+        histories: all that is known, for what sells: who has no past gets it, and sampled items are drawn by it
+        validate, checkpoint: as in `fit`
+        """
+        sold = np.bincount(histories.items, minlength=self.module.table.num_embeddings)
         self._popularity = np.log1p(sold.astype(np.float32))
         sampled = catalog_loss(self.config.loss, torch.from_numpy(sold), self.config.negatives)
 
@@ -151,9 +182,8 @@ class SequenceModel:
             targets = torch.from_numpy(batch.targets)
             return ask(hidden, self.module.table.weight, torch.from_numpy(owners), targets, closed), len(targets)
 
-        batches = Batches(histories, self.objective(), self.config.max_len, self.config.batch_positions)
         check = None if validate is None else (lambda: validate(self))
-        self.log = fit(self.module, loss_of, batches.epoch, self.training, check, checkpoint)
+        self.log = fit(self.module, loss_of, batches_of, config, check, checkpoint)
         return self
 
     def score(self, histories: Histories) -> NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 from recolab.plots.architectures import costs, reach, scaling
 from recolab.plots.attention import attention_map, curves
-from recolab.plots.benchmarks import by_the_clock, ladder, prices
+from recolab.plots.benchmarks import by_the_clock, by_week, ladder, prices
 from recolab.plots.data import activity, basket_gap, drop_report, history_lengths, long_tail
 from recolab.plots.feedback import coverages, verdicts
 from recolab.plots.live import drift, latencies, trade_off
@@ -16,6 +16,7 @@ __all__ = [
     "attention_map",
     "basket_gap",
     "by_the_clock",
+    "by_week",
     "colour_of",
     "costs",
     "coverages",

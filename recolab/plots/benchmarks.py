@@ -8,13 +8,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import LogLocator, NullLocator
 
 from recolab.plots.style import (
+    BLUE,
     GREY,
     INK,
     PAPER,
     QUIET,
+    RED,
     End,
     colour_of,
     finish,
@@ -26,6 +28,7 @@ from recolab.plots.style import (
 
 US = "recolab "  # how our systems' names begin; what follows is the model
 SYSTEM_COLOURS = {"RecTools": "#d09a2f", "RecBole": "#7d689e"}
+UPDATE_COLOURS = {"frozen": GREY, "fine-tuned": "#d09a2f", "fine-tuned with replay": RED, "full retrain": BLUE}
 TICKS = (0.25, 0.5, 1, 2, 5, 10, 25, 60)  # minutes
 _STYLES = (("-", "o"), ("--", "s"), (":", "D"))  # of one maker's first, second, third system
 
@@ -118,6 +121,34 @@ def prices(table: pl.DataFrame, columns: Sequence[str], title: str = "") -> Axes
     else:
         headline(first, title)
     return first
+
+
+def by_week(table: pl.DataFrame, metric: str = "ndcg@10", title: str = "") -> Axes:
+    """Follow ways to keep a model up to date week by week: what each is worth, in a band of 95 %, and below it what its update costs.
+
+    table: columns model, week, `metric`, `metric`_low, `metric`_high, seconds; who is never updated has no seconds
+    ->  the upper axes
+    """
+    figure, (upper, lower) = plt.subplots(2, 1, sharex=True, figsize=(7.6, 5.4), height_ratios=[3, 1.3])
+    for (name,), one in table.sort("week").group_by("model", maintain_order=True):
+        colour = UPDATE_COLOURS.get(str(name)) or colour_of(str(name))
+        weeks, band = one["week"].to_list(), {"alpha": 0.09, "linewidth": 0, "color": colour}
+        upper.fill_between(weeks, one[f"{metric}_low"], one[f"{metric}_high"], **band)
+        upper.plot(weeks, one[metric], color=colour, label=str(name))
+        if (one["seconds"] > 0).all():
+            lower.plot(weeks, one["seconds"], "o-", markersize=3.5, linewidth=1.2, color=colour)
+    lower.set_yscale("log")
+    lower.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    lower.yaxis.set_minor_locator(NullLocator())
+    lower.yaxis.set_major_formatter(thousands())
+    lower.margins(y=0.25)
+    lower.tick_params(axis="x", labelrotation=35)
+    upper.legend(ncols=2, fontsize=9.5)
+    finish(upper, "", "", metric, grid="y")
+    finish(lower, "", "week", "seconds an update", grid="y")
+    figure.align_ylabels()
+    headline(upper, title)
+    return upper  # type: ignore[no-any-return]
 
 
 def _colour(system: str) -> str:
