@@ -102,7 +102,7 @@ def test_a_part_that_was_packed_but_not_let_go_is_told_once(tmp_path):
     log._journal.close()
     [lines] = tmp_path.glob("*.log")
     kept = lines.read_bytes()
-    impressions._pack(lines)
+    impressions.pack(lines)
     lines.write_bytes(kept)  # killed between the two steps
     os.close(log._held)
     assert len(read_impressions(tmp_path)) == 1

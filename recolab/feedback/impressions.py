@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +22,7 @@ from recolab.schema import ITEM, LIST, MODEL, POLICY, POSITION, PROPENSITY, SCOR
 PART, MOST = 20_000, 1_000_000  # lists of one file
 _LINES, _TABLE, _HELD = ".log", ".parquet", "writer.lock"
 _NAME = "impressions-{:09d}"
+_PACK = "import sys, pathlib; from recolab.feedback.impressions import pack; pack(pathlib.Path(sys.argv[1]))"
 _COLUMNS = (LIST, USER, TIME, POSITION, ITEM, SCORE, PROPENSITY, POLICY, MODEL)
 _TYPES: dict[str, Any] = {
     LIST: pl.Int64,
@@ -71,7 +74,7 @@ class ImpressionLog:
         earlier = _parts(folder)
         self._begin(max(map(_number, earlier), default=0) + 1)
         for path in earlier:
-            _pack(path)
+            pack(path)
 
     def write(self, shown: Shown) -> int:
         """Write a list down  ->  its number in this log; raises as `Journal.write`, and what packing a part has raised."""
@@ -92,7 +95,7 @@ class ImpressionLog:
         self._begin(self._number + 1)
         full.close()
         self._packing.result()
-        self._packing = self._packer.submit(_pack, full.path)
+        self._packing = self._packer.submit(_pack_beside, full.path)
 
     def close(self) -> None:
         """Pack all that was written; once is enough."""
@@ -101,7 +104,7 @@ class ImpressionLog:
         self._journal.close()
         self._packer.shutdown()
         for path in _parts(self.folder):
-            _pack(path)
+            pack(path)
         os.close(self._held)
         self._held = -1
 
@@ -135,7 +138,7 @@ def _number(path: Path) -> int:
     return int(path.stem.rpartition("-")[2])
 
 
-def _pack(path: Path) -> None:
+def pack(path: Path) -> None:
     """Turn a journal into parquet, then let go of it; again and again, where it was interrupted."""
     if path.suffix == _LINES:
         table = _table(path)
@@ -143,6 +146,11 @@ def _pack(path: Path) -> None:
             with write_atomically(path.with_suffix(_TABLE)) as temporary:
                 table.write_parquet(temporary)
     path.with_suffix(_LINES).unlink(missing_ok=True)
+
+
+def _pack_beside(path: Path) -> None:
+    """Pack in a process of its own: in a thread, a second of reading would hold up every list that is served meanwhile."""
+    subprocess.run([sys.executable, "-c", _PACK, str(path)], check=True)
 
 
 def _table(path: Path) -> pl.DataFrame:
