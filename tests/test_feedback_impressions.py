@@ -222,3 +222,29 @@ def test_a_guest_s_events_find_the_impressions_of_a_shop_of_numbers(tmp_path):
     lists = logged(tmp_path, shown(1, 10), shown("guest", 10))
     joined = join_reactions(lists, reactions(("guest", 10, VIEW, hours(1))))
     assert joined.impressions[CLICK].to_list() == [False, True]
+
+
+def test_a_second_review_is_counted_double_and_its_stars_are_the_last(tmp_path):
+    lists = logged(tmp_path, shown(1, 10))
+    two = reactions((1, 10, REVIEW, hours(1)), (1, 10, REVIEW, hours(2))).with_columns(pl.Series(RATING, [1.0, 5.0]))
+    joined = join_reactions(lists, two)
+    assert (joined.count("doubled"), joined.impressions[RATING].to_list()) == (1, [5.0])
+
+
+def test_what_happens_with_an_impression_does_not_answer_it(tmp_path):
+    lists = logged(tmp_path, shown(1, 10), shown(1, 10, at=hours(1)))
+    assert join_reactions(lists, reactions((1, 10, VIEW, hours(1)))).impressions[CLICK].to_list() == [True, False]
+
+
+def test_a_part_that_could_not_be_packed_is_packed_later(tmp_path, monkeypatch):
+    def fails(*_, **__):
+        raise OSError("no space left on device")
+
+    log = ImpressionLog(tmp_path, part=2)
+    monkeypatch.setattr(impressions.subprocess, "run", fails)
+    for user in range(7):
+        log.write(shown(user, 1))
+    monkeypatch.undo()
+    log.close()
+    assert read_impressions(tmp_path)[USER].to_list() == list(range(7))
+    assert not list(tmp_path.glob("*.log"))

@@ -8,9 +8,10 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from shutil import copytree
+from shutil import copytree, rmtree
 
 import numpy as np
+import polars as pl
 import pytest
 from fastapi.testclient import TestClient
 
@@ -38,6 +39,7 @@ from recolab.live import (
     replay,
     roll_back,
     version_folder,
+    welcome,
 )
 from recolab.live.lists import choose
 from recolab.schema import CLICK, ITEM, LIST, MODEL, POLICY, POSITION, PROPENSITY, PURCHASE, SCORE, TIME, USER, VIEW
@@ -249,6 +251,101 @@ def test_the_gate_opens_for_what_is_better_and_for_nothing_else(shop, tmp_path):
         seen = events.filter(events[USER] == user, events[ITEM] == item)
         by_hand[number] = by_hand.get(number, 0) + (1 if model == "2" else -1) * len(seen)
     assert trial_wins(log, events, "1", "2", later).tolist() == np.sign(list(by_hand.values())).tolist()
+
+
+def trial_of(tmp_path, name, champion, challenger, favourite, n=40):
+    """A log of lists that were mixed of two, on which only what the challenger brought is clicked."""
+    with LiveShop(recommender(), tmp_path / name, champion) as opened:
+        opened.try_out(recommender(favourite), challenger)
+        for user in range(n):
+            for pick in opened.recommend(f"{name}{user}", 4):
+                if pick.item >= favourite:
+                    opened.observe(f"{name}{user}", pick.item, VIEW, at=datetime.now(UTC) + timedelta(seconds=1))
+    return read_impressions(tmp_path / name / "impressions"), read_events(tmp_path / name / "events.log")
+
+
+def test_a_trial_against_a_third_model_says_nothing_of_the_first(tmp_path):
+    log, events = trial_of(tmp_path, "a", "2", "3", 6)
+    later = datetime.now(UTC).replace(tzinfo=None) + timedelta(days=2)
+    assert judge_trial(log, events, "2", "3", later).verdict is Verdict.BETTER
+    for pair in (("1", "2"), ("1", "3")):
+        with pytest.raises(ValueError, match="wait for the first"):
+            judge_trial(log, events, *pair, later)
+
+
+def test_a_list_that_is_over_stays_as_it_was_judged(shop, tmp_path):
+    """A click on a newer list is no answer to an older one, whether the newer one is over or not."""
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    shop.try_out(recommender(6), "2")
+    first = shop.recommend("u", 2, at=noon)
+    shop.recommend("u", 2, at=noon + timedelta(hours=12))
+    shop.observe("u", first[0].item, VIEW, at=noon + timedelta(hours=13))
+    log, events = read_impressions(tmp_path / "impressions"), read_events(tmp_path / "events.log")
+    early, late = (trial_wins(log, events, "1", "2", datetime(2026, 3, day, hour)) for day, hour in ((2, 13), (3, 1)))
+    assert early.tolist() == late[:1].tolist() == [0]
+    assert abs(late[1]) == 1
+
+
+def test_a_version_that_is_gone_is_not_gone_back_to(root):
+    copytree(root / "versions" / "2", version_folder(root, "3"))
+    with open_shop(root) as shop, TestClient(create_app(shop, "secret")) as client:
+        exchange(shop, "2")
+        exchange(shop, "3")
+        rmtree(version_folder(root, "2"))
+        answer = client.post("/model/rollback", headers=KEY)
+        assert (answer.status_code, answer.json()["detail"]) == (404, "the version before is not there any more")
+        assert (shop.version, promoted(root)) == ("3", ["1", "2", "3"])
+    with open_shop(root) as shop:
+        assert shop.version == "3"
+
+
+def test_a_swap_that_fails_leaves_the_old_one_for_the_next_start_too(root, monkeypatch):
+    def fails(*_):
+        raise OSError("no space left on device")
+
+    with open_shop(root) as shop:
+        monkeypatch.setattr(shop.journal, "write", fails)
+        with pytest.raises(OSError, match="no space"):
+            exchange(shop, "2")
+        assert (shop.version, promoted(root)) == ("1", ["1"])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"user": None}, {"user": ""}, {"user": (1, 2)}, {"user": 10**30}, {"item": True}, {"value": -1}, {"text": 5}],
+    ids=str,
+)
+def test_what_would_poison_the_journal_is_refused_before_it_is_written(wrong, shop, tmp_path):
+    words = {"user": 3, "item": 5} | wrong
+    with pytest.raises(ValueError, match="must be"):
+        shop.observe(**words)
+    assert list(replay(tmp_path / "events.log")) == []
+
+
+def test_the_edges_of_what_http_takes_can_be_read_again(shop, tmp_path):
+    with TestClient(create_app(shop, "secret")) as client:
+        for user, status in ((2**63 - 1, 200), (2**63, 422), (10**30, 422)):
+            body = {"user_id": user, "item_id": 3, "timestamp": "0001-01-01T00:00:00+14:00"}
+            assert client.post("/events", json=body, headers=KEY).status_code == status
+        assert client.post("/items", json=[{"item_id": 2**63, "title": "x"}], headers=KEY).status_code == 422
+    assert read_events(tmp_path / "events.log")[USER].to_list() == [2**63 - 1]
+
+
+def test_a_challenger_with_more_goods_keeps_caps_and_hears_of_its_stock(shop):
+    wider = recommender(5)
+    shop.try_out(welcome(wider, pl.DataFrame({ITEM: [50], "title": ["title 3"], "category": ["0"]})), "2")
+    for _ in range(20):
+        picks = shop.recommend(3, 6, wish=Wish(most_per_category=1))
+        assert sorted(shop.card(pick.item).category for pick in picks) == ["0", "1"]
+    shop.update_item(50, stock=0)
+    assert shop.card(50).stock == 0
+    assert 50 not in {pick.item for _ in range(5) for pick in shop.recommend(3, N_ITEMS)}
+
+
+def test_an_event_that_the_models_have_learned_from_counts_as_little_now_as_after_a_start(shop):
+    before = len(shop.live._sessions.of(3))
+    assert shop.observe(3, 5, VIEW, at=shop.live.as_of - timedelta(days=1))
+    assert len(shop.live._sessions.of(3)) == before
 
 
 # Versions on disk

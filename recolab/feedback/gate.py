@@ -49,10 +49,13 @@ def trial_wins(
 ) -> NDArray[np.float64]:
     """Say who won each list of a trial, in the order in which they were shown: (n,) 1 the challenger, -1 the champion, 0 neither."""
     teams = {champion: CHAMPION, challenger: CHALLENGER}
-    shown = impressions.filter(
-        pl.col(POLICY) == INTERLEAVING, pl.col(MODEL).is_in(list(teams)), pl.col(TIME) <= as_of - window
+    # Joined before anything is left out: an event that answers a newer list, of this trial or not, answers no older one.
+    answered = join_reactions(impressions, events.filter(pl.col(TIME) <= as_of), window).impressions.filter(
+        pl.col(POLICY) == INTERLEAVING,
+        pl.col(TIME) <= as_of - window,
+        # Both stand on a list of this trial, and nobody else: one of them alone may be of a trial against a third.
+        (pl.col(MODEL).is_in(list(teams)).all() & (pl.col(MODEL).n_unique() == len(teams))).over(LIST),
     )
-    answered = join_reactions(shown, events.filter(pl.col(TIME) <= as_of), window).impressions
     team = pl.col(MODEL).replace_strict(teams, return_dtype=pl.Float64)
     lists = answered.group_by(LIST, maintain_order=True).agg((pl.col(VALUE) * team).sum().sign().alias("win"))
     wins: NDArray[np.float64] = lists["win"].to_numpy()

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,15 +69,16 @@ class ImpressionLog:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.part = folder, part
         self._held, self._lock = hold(folder / _HELD), threading.Lock()
-        self._packer, self._packing = ThreadPoolExecutor(1, "impressions"), Future[None]()
-        self._packing.set_result(None)
-        earlier = _parts(folder)
-        self._begin(max(map(_number, earlier), default=0) + 1)
-        for path in earlier:
-            pack(path)
+        self._packer = ThreadPoolExecutor(1, "impressions")
+        try:
+            self._begin(max(map(_number, _parts(folder)), default=0) + 1)
+        except BaseException:
+            os.close(self._held)
+            raise
+        self._pack_beside()
 
     def write(self, shown: Shown) -> int:
-        """Write a list down  ->  its number in this log; raises as `Journal.write`, and what packing a part has raised."""
+        """Write a list down  ->  its number in this log; raises as `Journal.write`."""
         with self._lock:
             if self._written == self.part:
                 self._next_part()
@@ -94,8 +95,11 @@ class ImpressionLog:
         full = self._journal
         self._begin(self._number + 1)
         full.close()
-        self._packing.result()
-        self._packing = self._packer.submit(_pack_beside, full.path)
+        self._pack_beside()
+
+    def _pack_beside(self) -> None:
+        """Pack every part that is full, also those that could not be packed before; `close` raises what still fails."""
+        self._packer.submit(_pack_before, self.folder, self._number)
 
     def close(self) -> None:
         """Pack all that was written; once is enough."""
@@ -103,10 +107,12 @@ class ImpressionLog:
             return
         self._journal.close()
         self._packer.shutdown()
-        for path in _parts(self.folder):
-            pack(path)
-        os.close(self._held)
-        self._held = -1
+        try:
+            for path in _parts(self.folder):
+                pack(path)
+        finally:
+            os.close(self._held)
+            self._held = -1
 
     def __enter__(self) -> Self:
         return self
@@ -148,9 +154,11 @@ def pack(path: Path) -> None:
     path.with_suffix(_LINES).unlink(missing_ok=True)
 
 
-def _pack_beside(path: Path) -> None:
+def _pack_before(folder: Path, number: int) -> None:
     """Pack in a process of its own: in a thread, a second of reading would hold up every list that is served meanwhile."""
-    subprocess.run([sys.executable, "-c", _PACK, str(path)], check=True)
+    for path in _parts(folder):
+        if _number(path) < number and path.suffix == _LINES:
+            subprocess.run([sys.executable, "-c", _PACK, str(path)], check=True)
 
 
 def _table(path: Path) -> pl.DataFrame:
@@ -167,7 +175,7 @@ def _table(path: Path) -> pl.DataFrame:
 
 def ids_of(values: Sequence[int | str | None]) -> pl.Series:
     """Make a column of ids: whole numbers where all are, else text, as a shop of numbers may have guests with names."""
-    if all(isinstance(one, int) or one is None for one in values):
+    if all(one is None or (isinstance(one, int) and -(2**63) <= one < 2**63) for one in values):
         return pl.Series(values, dtype=pl.Int64)
     return pl.Series([one if one is None else str(one) for one in values], dtype=pl.String)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +30,7 @@ def team_draft(
     challenger: Ints,
     k: int,
     rng: np.random.Generator,
-    groups: Sequence[int] | None = None,
+    groups: Sequence[Hashable] | None = None,
     most: int | None = None,
 ) -> Interleaved:
     """Let two rankers pick in turns what stands highest in their order and is still free (Radlinski, Kurup & Joachims 2008).
@@ -40,7 +40,7 @@ def team_draft(
     Raises ValueError where the two together cannot fill k places.
     """
     orders = {CHAMPION: iter(dict.fromkeys(champion.tolist())), CHALLENGER: iter(dict.fromkeys(challenger.tolist()))}
-    listed, teams, count = dict[int, None](), list[int](), Counter[int]()
+    listed, teams, count = dict[int, None](), list[int](), Counter[Hashable]()
 
     def is_open(item: int) -> bool:
         return item not in listed and (most is None or groups is None or count[groups[item]] < most)

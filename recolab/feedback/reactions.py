@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from sys import float_info
 from typing import Any
 
 import polars as pl
@@ -57,7 +58,18 @@ def event_record(
     rating: float | None = None,
     text: str | None = None,
 ) -> dict[str, Any]:
-    """Write an event as a journal holds it; `read_events` reads it back unchanged."""
+    """Write an event as a journal holds it; `read_events` reads it back unchanged.
+
+    Raises ValueError for what `read_events` would stumble over, for ever.
+    """
+    for name, one in ((USER, user), (ITEM, item)):
+        if not (type(one) is int and -(2**63) <= one < 2**63) and not (isinstance(one, str) and one):
+            raise ValueError(f"{name} = {one!r} must be a whole number of 64 bits, or text")
+    for name, number in ((VALUE, value), (RATING, rating)):
+        if number is not None and not (isinstance(number, (int, float)) and 0 <= number <= float_info.max):
+            raise ValueError(f"{name} = {number!r} must be a number from 0 up, which JSON knows")
+    if text is not None and not isinstance(text, str):
+        raise ValueError(f"{TEXT} = {text!r} must be text")
     moment = at if at.tzinfo else at.replace(tzinfo=UTC)
     record = {"user": user, "item": item, "kind": kind, "at": moment.isoformat()}
     more = {VALUE: None if value == 1 else value, RATING: rating, TEXT: text}
@@ -74,7 +86,7 @@ def read_events(journal: Path) -> pl.DataFrame:
     columns = {
         USER: ids_of([one["user"] for one in found]),
         ITEM: ids_of([one["item"] for one in found]),
-        TIME: [datetime.fromisoformat(one["at"]).astimezone(UTC).replace(tzinfo=None) for one in found],
+        TIME: [_naive(datetime.fromisoformat(one["at"])) for one in found],
         KIND: [one["kind"] for one in found],
         VALUE: [one.get(VALUE, 1.0) for one in found],
         RATING: [one.get(RATING) for one in found],
@@ -91,6 +103,14 @@ def read_events(journal: Path) -> pl.DataFrame:
     return check_events(events.sort(TIME, maintain_order=True))
 
 
+def _naive(at: datetime) -> datetime:
+    """Give a moment in UTC; the first hours of the year 1, east of Greenwich, have none."""
+    try:
+        return at.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError:
+        return datetime.min if at.year == 1 else datetime.max
+
+
 def join_reactions(impressions: pl.DataFrame, events: pl.DataFrame, window: timedelta = WINDOW) -> Reactions:
     """Set each event beside the newest impression of its item for its shopper that came before it.
 
@@ -104,7 +124,11 @@ def join_reactions(impressions: pl.DataFrame, events: pl.DataFrame, window: time
         USER, ITEM, LIST, POSITION, TIME, pl.col(TIME).alias(SHOWN)
     )
     joined = events.sort(TIME, maintain_order=True).join_asof(
-        shown.sort(TIME, maintain_order=True), on=TIME, by=[USER, ITEM], check_sortedness=False
+        shown.sort(TIME, maintain_order=True),
+        on=TIME,
+        by=[USER, ITEM],
+        check_sortedness=False,
+        allow_exact_matches=False,
     )
     late = pl.col(TIME) - pl.col(SHOWN) > window
     joined = joined.with_columns(
@@ -117,7 +141,7 @@ def join_reactions(impressions: pl.DataFrame, events: pl.DataFrame, window: time
         .otherwise(pl.lit(ANSWER))
         .alias(FATE)
     )
-    return Reactions(joined, _answered(impressions, joined.filter(pl.col(FATE) == ANSWER)))
+    return Reactions(joined, _answered(impressions, joined.filter(pl.col(FATE).is_in([ANSWER, DOUBLED]))))
 
 
 def _answered(impressions: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:

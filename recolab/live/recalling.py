@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -34,14 +35,17 @@ def told(live: LiveRecommender, record: dict[str, Any]) -> LiveRecommender:
         return widened(live, record[NEW])[0]
     if MODEL in record:
         return live
-    item = of_type(record["item"], live.item_type)
     if "user" in record:
-        at = datetime.fromisoformat(record["at"])
-        if at >= live.as_of:
-            live.observe(of_type(record["user"], live.user_type), item, record["kind"], at)
-    elif live.knows(item):  # a newer catalog may have dropped it
+        hear(live, record["user"], record["item"], record["kind"], datetime.fromisoformat(record["at"]))
+    elif live.knows(item := of_type(record["item"], live.item_type)):  # a newer catalog may have dropped it
         live.update_item(item, price=record["price"], stock=record["stock"])
     return live
+
+
+def hear(live: LiveRecommender, user: Hashable, item: Hashable, kind: str, at: datetime) -> bool:
+    """Tell a recommender an event, but for one that its models have learned from  ->  whether the catalog knows the item."""
+    item = of_type(item, live.item_type)
+    return live.knows(item) if at < live.as_of else live.observe(of_type(user, live.user_type), item, kind, at)
 
 
 def widened(live: LiveRecommender, rows: list[dict[str, Any]]) -> tuple[LiveRecommender, int]:
@@ -51,3 +55,10 @@ def widened(live: LiveRecommender, rows: list[dict[str, Any]]) -> tuple[LiveReco
     if not new:
         return live, 0
     return welcome(live, pl.DataFrame(list(new.values()), infer_schema_length=None)), len(new)
+
+
+def in_step(wider: LiveRecommender, now: LiveRecommender) -> LiveRecommender:
+    """Give a wider recommender the prices and stocks of this moment."""
+    if wider is not now:
+        wider.shelf.follow(now.shelf)
+    return wider

@@ -167,10 +167,10 @@ class LiveRecommender:
         row = self._known(item)
         return Card(item, self._titles[row], self._categories[row], *self.shelf.told(row))
 
-    def group(self, item: Hashable) -> int:
-        """Give the number of an item's category, a number of its own where that is unknown; raises KeyError as `card`."""
+    def group(self, item: Hashable) -> Hashable:
+        """Name what counts as one category, whoever numbers it; an item of none is alone; raises KeyError as `card`."""
         row = self._known(item)
-        return int(self.shelf.groups[row]) or -row
+        return self._categories[row] if self.shelf.groups[row] else (item,)
 
     def score(self, histories: Histories) -> Floats:
         """Score packed histories as any other model does, so that it can be judged beside them: B histories -> (B, N)."""

@@ -15,9 +15,9 @@ from recolab.feedback import CHAMPION, INTERLEAVING, ImpressionLog, Shown, event
 from recolab.journal import Journal
 from recolab.live.ids import of_type, plain
 from recolab.live.lists import Card, Pick, Wish
-from recolab.live.recalling import MODEL, NEW, recall, widened
+from recolab.live.recalling import MODEL, NEW, hear, in_step, recall, widened
 from recolab.live.recommender import LiveRecommender
-from recolab.live.trial import Trial
+from recolab.live.trial import Seats, Trial
 from recolab.rerank import Rules
 from recolab.schema import KINDS, PURCHASE
 
@@ -36,17 +36,36 @@ class LiveShop:
 
         version: what its lists are logged under    Raises as `Journal` and `ImpressionLog`.
         """
-        self.live, self.folder, self.version = live, folder, version
-        self.trial: Trial | None = None
+        self.folder, self._seats, self._seating = folder, Seats(live, version, None), threading.Lock()
+        self.changing = threading.Lock()  # a promotion is on the disk and in memory before the next begins
         self.unlogged = 0  # lists that were served though the impression log failed
         self._goods = threading.Lock()  # newcomers and models come one by one; lists go on meanwhile
         self.journal = Journal(folder / EVENTS)
         try:
-            self.live, _ = recall(live, self.journal.path)
+            self._seat(live=recall(live, self.journal.path)[0])
             self.impressions = ImpressionLog(folder / IMPRESSIONS)
         except BaseException:
             self.journal.close()
             raise
+
+    @property
+    def live(self) -> LiveRecommender:
+        """Who answers, during a trial the champion."""
+        return self._seats.live
+
+    @property
+    def version(self) -> str:
+        """What its lists are logged under."""
+        return self._seats.version
+
+    @property
+    def trial(self) -> Trial | None:
+        """The challenger on trial."""
+        return self._seats.trial
+
+    def _seat(self, **changes: Any) -> None:
+        with self._seating:
+            self._seats = self._seats._replace(**changes)
 
     def observe(
         self, user: int | str, item: int | str, kind: str = PURCHASE, at: datetime | None = None, **more: Any
@@ -67,7 +86,9 @@ class LiveShop:
         if kind not in KINDS:
             raise ValueError(f"kind = {kind!r} must be one of {', '.join(KINDS)}")
         at = at or datetime.now(UTC)
-        record = event_record(plain(user), plain(item), kind, at, **more)
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        who, what = of_type(user, self.live.user_type), of_type(item, self.live.item_type)
+        record = event_record(plain(who), plain(what), kind, at, **more)
         known: bool = self.journal.write(record, partial(self._hear, user, item, kind, at))
         return known
 
@@ -80,10 +101,10 @@ class LiveShop:
         at: datetime | None = None,
     ) -> list[Pick]:
         """List the k best items for a shopper as of now (or `at`), and log the list; during a trial, of both recommenders."""
-        live, trial = self.live, self.trial
+        live, version, trial = self._seats  # at once: a list is of those whose versions stand at its places
         picks = live.recommend(of_type(user, live.user_type), k, rules, wish, at)
         if trial is None:
-            self._log(user, at, picks, _name(live), [self.version] * len(picks))
+            self._log(user, at, picks, _name(live), [version] * len(picks))
             return picks
         theirs = trial.challenger.recommend(of_type(user, trial.challenger.user_type), k, rules, wish, at)
         groups = {
@@ -92,35 +113,48 @@ class LiveShop:
             for pick in side
         }
         picks, teams = trial.mixed(picks, theirs, k, groups, wish.most_per_category if wish else None)
-        versions = [self.version if team == CHAMPION else trial.version for team in teams]
+        versions = [version if team == CHAMPION else trial.version for team in teams]
         self._log(user, at, picks, INTERLEAVING, versions)
         return picks
 
     def recommend_for(
         self, items: Iterable[Hashable], k: int = 10, rules: Rules | None = None, wish: Wish | None = None
     ) -> list[Pick]:
-        """List the k best items after those that a stranger saw, and log the list, which nobody's events will answer."""
-        live = self.live
+        """List the k best items after those that a stranger saw, and log the list of nobody, which no event will answer."""
+        live, version, _ = self._seats
         picks = live.recommend_for(items, k, rules, wish)
-        self._log(None, None, picks, _name(live), [self.version] * len(picks))
+        self._log(None, None, picks, _name(live), [version] * len(picks))
         return picks
 
     def update_item(self, item: int | str, price: float | None = None, stock: float | None = None) -> None:
         """Change what an item costs or how many there are: on the disk, and known to the very next list; raises as `LiveRecommender`."""
-        self.live.require_change(of_type(item, self.live.item_type), price, stock)
-        self.journal.append(
+        self.mark(item, price, stock)
+        self.journal.flush()
+
+    def mark(self, item: int | str, price: float | None = None, stock: float | None = None) -> None:
+        """Change as `update_item`, which is on the disk for sure after the journal's next flush."""
+        one = self._who_knows(item)
+        one.require_change(of_type(item, one.item_type), price, stock)
+        price, stock = (None if number is None else float(number) for number in (price, stock))
+        self.journal.write(
             {"item": plain(item), "price": price, "stock": stock}, partial(self._mark, item, price, stock)
         )
 
+    def knows(self, item: int | str) -> bool:
+        """Tell whether any of its recommenders has an item."""
+        one = self._who_knows(item)
+        return one.knows(of_type(item, one.item_type))
+
     def card(self, item: Hashable) -> Card:
         """Say what there is to show of an item that any of its recommenders knows; raises as `LiveRecommender.card`."""
-        return next((one for one in self._answering() if one.knows(item)), self.live).card(item)
+        return self._who_knows(item).card(item)
 
     def welcome(self, rows: list[dict[str, Any]]) -> int:
         """Let items in that nobody has had yet: rows of an item table  ->  how many were new; raises as `newcomers.welcome`."""
         with self._goods:  # made beside the running shop; the journal's line and the exchange are one step
             live, count = widened(self.live, rows)
-            challenger = widened(self.trial.challenger, rows)[0] if self.trial else None
+            trial = self.trial
+            challenger = widened(trial.challenger, rows)[0] if trial else None
             self.journal.append({NEW: rows}, partial(self._widen, live, challenger))
         return count
 
@@ -139,7 +173,7 @@ class LiveShop:
 
     def end_trial(self) -> None:
         """Let the champion answer alone again."""
-        self.trial = None
+        self._seat(trial=None)
 
     def close(self) -> None:
         """Let another process write; once is enough."""
@@ -153,13 +187,15 @@ class LiveShop:
         self.close()
 
     def _answering(self) -> list[LiveRecommender]:
-        return [self.live] if self.trial is None else [self.live, self.trial.challenger]
+        live, _, trial = self._seats
+        return [live] if trial is None else [live, trial.challenger]
+
+    def _who_knows(self, item: Hashable) -> LiveRecommender:
+        """Find who has an item, the champion where nobody has."""
+        return next((one for one in self._answering() if one.knows(of_type(item, one.item_type))), self.live)
 
     def _hear(self, user: int | str, item: int | str, kind: str, at: datetime) -> bool:
-        heard = [
-            one.observe(of_type(user, one.user_type), of_type(item, one.item_type), kind, at)
-            for one in self._answering()
-        ]
+        heard = [hear(one, user, item, kind, at) for one in self._answering()]
         return any(heard)
 
     def _mark(self, item: int | str, price: float | None, stock: float | None) -> None:
@@ -168,15 +204,16 @@ class LiveShop:
                 one.update_item(of_type(item, one.item_type), price=price, stock=stock)
 
     def _widen(self, live: LiveRecommender, challenger: LiveRecommender | None) -> None:
-        self.live = _in_step(live, self.live)
-        if self.trial is not None and challenger is not None:
-            self.trial.challenger = _in_step(challenger, self.trial.challenger)
+        self._seat(live=in_step(live, self.live))
+        trial = self.trial
+        if trial is not None and challenger is not None:
+            trial.challenger = in_step(challenger, trial.challenger)
 
     def _try(self, version: str, seed: int, challenger: LiveRecommender) -> None:
-        self.trial = Trial(challenger, version, np.random.default_rng(seed))
+        self._seat(trial=Trial(challenger, version, np.random.default_rng(seed)))
 
     def _take(self, version: str, live: LiveRecommender) -> None:
-        self.live, self.version, self.trial = live, version, None
+        self._seat(live=live, version=version, trial=None)
 
     def _enter(self, live: LiveRecommender, record: dict[str, Any], then: Callable[[LiveRecommender], None]) -> None:
         """Tell a recommender the journal beside the running shop, and what came meanwhile in one step with its entry."""
@@ -190,7 +227,7 @@ class LiveShop:
     ) -> None:
         tried = policy != INTERLEAVING
         shown = Shown(
-            plain(user),
+            plain(of_type(user, self.live.user_type)),
             at or datetime.now(UTC),
             [plain(pick.item) for pick in picks],
             [pick.score for pick in picks],
@@ -202,13 +239,6 @@ class LiveShop:
             self.impressions.write(shown)
         except OSError:  # a shopper is served all the same; /health and the meters tell
             self.unlogged += 1
-
-
-def _in_step(wider: LiveRecommender, now: LiveRecommender) -> LiveRecommender:
-    """Give a wider recommender the prices and stocks of this moment."""
-    if wider is not now:
-        wider.shelf.follow(now.shelf)
-    return wider
 
 
 def _name(live: LiveRecommender) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,7 +23,12 @@ class Trial:
     rng: np.random.Generator
 
     def mixed(
-        self, champion: Sequence[Pick], challenger: Sequence[Pick], k: int, groups: dict[object, int], most: int | None
+        self,
+        champion: Sequence[Pick],
+        challenger: Sequence[Pick],
+        k: int,
+        groups: dict[object, Hashable],
+        most: int | None,
     ) -> tuple[list[Pick], list[int]]:
         """Let the two pick in turns (`team_draft`)  ->  at most k places, and the team that brought each.
 
@@ -38,3 +44,11 @@ class Trial:
         teams: list[int] = drawn.teams.tolist()
         picked = [(items[place], team) for place, team in zip(drawn.items.tolist(), teams, strict=True)]
         return [(ours if team == CHAMPION else theirs)[item] for item, team in picked], teams
+
+
+class Seats(NamedTuple):
+    """Who answers, under which name, and who is on trial beside it."""
+
+    live: LiveRecommender
+    version: str
+    trial: Trial | None

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from recolab.lab import write_atomically
+from recolab.live.recommender import LiveRecommender
 from recolab.live.shipping import is_shipped, open_live
 from recolab.live.shop import LiveShop
 
@@ -21,20 +22,33 @@ def open_shop(root: Path) -> LiveShop:
 
 def exchange(shop: LiveShop, version: str) -> None:
     """Promote a version, for now and for every start to come; raises as `promote`."""
-    live = open_live(_folder(shop.folder, version))
-    promote(shop.folder, version)
-    shop.swap(live, version)
+    with shop.changing:
+        live, before = open_live(_folder(shop.folder, version)), promoted(shop.folder)
+        promote(shop.folder, version)
+        _take_over(shop, live, version, before)
 
 
 def go_back(shop: LiveShop) -> None:
     """Let the version before answer again, for now and for every start to come; raises as `roll_back`."""
-    version = roll_back(shop.folder)
-    shop.swap(open_live(_folder(shop.folder, version)), version)
+    with shop.changing:
+        before = promoted(shop.folder)
+        live = open_live(_folder(shop.folder, before[-2])) if len(before) > 1 else shop.live  # refused by the next line
+        version = roll_back(shop.folder)
+        _take_over(shop, live, version, before)
 
 
 def challenge(shop: LiveShop, version: str) -> None:
     """Put a shipped version on trial; raises as `open_live` and `LiveShop.try_out`."""
     shop.try_out(open_live(_folder(shop.folder, version)), version)
+
+
+def _take_over(shop: LiveShop, live: LiveRecommender, version: str, before: list[str]) -> None:
+    """Swap; where that fails, the next start is to open what still answers."""
+    try:
+        shop.swap(live, version)
+    except BaseException:
+        _write(shop.folder, before or [FIRST])
+        raise
 
 
 def _folder(root: Path, version: str) -> Path:

@@ -18,7 +18,7 @@ from fastapi.security import APIKeyHeader
 from prometheus_client import generate_latest
 from pydantic import Field
 
-from recolab.live import LiveRecommender, LiveShop, Pick, of_type, plain
+from recolab.live import Card, LiveRecommender, LiveShop, Pick, of_type, plain
 from recolab.schema import ITEM, RATING, TEXT, VALUE
 from recolab.service.bodies import MOST_ITEMS, Answer, Because, Change, Event, Newcomer, Place, Question, Terms, Visit
 from recolab.service.changing import changing
@@ -86,9 +86,10 @@ def _writing(shop: LiveShop) -> APIRouter:
     @router.put("/items/{item_id:path}")
     async def items(item_id: str, change: Change) -> dict[str, bool]:
         """Change price or stock: the next list knows it."""
-        if not shop.live.knows(of_type(item_id, shop.live.item_type)):
+        if not shop.knows(item_id):
             raise HTTPException(404, f"no item {item_id!r} in the catalog")
-        shop.update_item(item_id, change.price, change.stock)
+        shop.mark(item_id, change.price, change.stock)
+        await flushed()  # beside the loop: a flush of the disk would stop every list
         return {"changed": True}
 
     return router
@@ -103,17 +104,18 @@ def _reading(shop: LiveShop) -> APIRouter:
         live = shop.live
         excluded = [of_type(item, live.item_type) for item in asked.exclude]
         picks = shop.recommend(asked.user_id, asked.k, replace(asked.rules(), exclude=excluded), asked.wish())
-        user = of_type(asked.user_id, live.user_type)
-        return _answer(shop, picks, await _why(asked, live, partial(live.reasons, user), picks))
+        user, cards = of_type(asked.user_id, live.user_type), [shop.card(pick.item) for pick in picks]
+        return _answer(live, picks, cards, await _why(asked, live, partial(live.reasons, user), picks))
 
     @router.post("/recommendations", response_model=Answer)
     async def recommendations_for(visit: Visit) -> Response:
-        """List the best items after those that a stranger saw; nothing of it is kept."""
+        """List the best items after those that a stranger saw, of whom nothing is kept."""
         live = shop.live
         seen, excluded = ([of_type(item, live.item_type) for item in ids] for ids in (visit.items, visit.exclude))
         rules = replace(visit.rules(), exclude=excluded)
         picks = shop.recommend_for(seen, visit.k, rules, visit.wish())
-        return _answer(shop, picks, await _why(visit, live, partial(live.reasons_for, seen), picks))
+        cards = [shop.card(pick.item) for pick in picks]
+        return _answer(live, picks, cards, await _why(visit, live, partial(live.reasons_for, seen), picks))
 
     @router.get("/categories")
     async def categories() -> dict[str, list[str]]:
@@ -162,15 +164,15 @@ async def _why(
     return [because.get(pick.item) for pick in picks]
 
 
-def _answer(shop: LiveShop, picks: list[Pick], reasons: list[Any]) -> Response:
-    places = [_place(shop, pick, reason) for pick, reason in zip(picks, reasons, strict=True)]
+def _answer(live: LiveRecommender, picks: list[Pick], cards: list[Card], reasons: list[Any]) -> Response:
+    """cards: as of when the list was made, for a trial may end while reasons are sought    live: who gave them."""
+    places = [_place(live, *told) for told in zip(picks, cards, reasons, strict=True)]
     # Written here: given the model, FastAPI would check each field a second time.
     return Response(Answer(items=places).model_dump_json(), media_type="application/json")
 
 
-def _place(shop: LiveShop, pick: Pick, reason: Any) -> Place:
-    card = shop.card(pick.item)
-    because = None if reason is None else Because(item_id=plain(reason), title=shop.card(reason).title)
+def _place(live: LiveRecommender, pick: Pick, card: Card, reason: Any) -> Place:
+    because = None if reason is None else Because(item_id=plain(reason), title=live.card(reason).title)
     return Place(
         item_id=plain(pick.item),
         score=pick.score,

@@ -34,7 +34,7 @@ def _writable(text: str) -> str:
 
 Text = Annotated[StrictStr, Field(min_length=1, max_length=200), AfterValidator(_writable)]
 LongText = Annotated[str, Field(max_length=5000), AfterValidator(_writable)]
-Id = StrictInt | Text
+Id = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)] | Text  # as columns hold them
 Kind = Literal["view", "cart", "purchase", "review"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -57,6 +57,11 @@ async def _done(change: Callable[..., None], *asked: Any) -> None:
     try:
         await run_in_threadpool(change, *asked)
     except FileNotFoundError as error:
-        raise HTTPException(404, f"no version {asked[-1]!r} was shipped to its end") from error
+        raise HTTPException(
+            404,
+            f"no version {asked[-1]!r} was shipped to its end"
+            if asked[1:]
+            else "the version before is not there any more",
+        ) from error
     except ValueError as error:
         raise HTTPException(409, str(error)) from error
