@@ -7,6 +7,7 @@ import random
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from shutil import copytree, rmtree
 
@@ -93,6 +94,16 @@ def test_what_is_shown_and_heard_is_on_the_disk_and_comes_back(shop, tmp_path):
     answered = join_reactions(log, events).impressions
     assert answered[CLICK].to_list() == [False, True, False, False, False, False]
     assert abs(answered[TIME][0] - datetime.now(UTC).replace(tzinfo=None)) < timedelta(minutes=1)
+
+
+def test_a_stranger_has_no_name_in_a_shop_of_names_either(tmp_path):
+    catalog, past, _ = world()
+    named = replace(past, users=[f"u{user}" for user in past.users])
+    live = LiveRecommender(catalog, named, [Favour(np.ones(N_ITEMS + 1))], [1.0], np.eye(N_ITEMS + 1, dtype=np.float32))
+    with LiveShop(live, tmp_path) as opened:
+        opened.recommend_for([5], 1)
+        opened.recommend("u3", 1)
+    assert read_impressions(tmp_path / "impressions")[USER].to_list() == [None, "u3"]
 
 
 def test_a_list_is_served_though_its_log_fails_and_the_meter_tells(shop, monkeypatch):

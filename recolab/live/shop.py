@@ -227,7 +227,7 @@ class LiveShop:
     ) -> None:
         tried = policy != INTERLEAVING
         shown = Shown(
-            plain(of_type(user, self.live.user_type)),
+            user if user is None else plain(of_type(user, self.live.user_type)),
             at or datetime.now(UTC),
             [plain(pick.item) for pick in picks],
             [pick.score for pick in picks],
@@ -237,7 +237,7 @@ class LiveShop:
         )
         try:
             self.impressions.write(shown)
-        except OSError:  # a shopper is served all the same; /health and the meters tell
+        except OSError:  # a shopper is served all the same; the meters tell
             self.unlogged += 1
 
 
