@@ -57,7 +57,7 @@ def test_a_team_without_items_left_lets_the_other_pick_and_too_few_are_refused()
     rng = np.random.default_rng(0)
     assert sorted(team_draft(np.array([1]), np.array([1, 2, 3]), 3, rng).items.tolist()) == [1, 2, 3]
     assert len(team_draft(np.array([1, 2]), np.array([3, 4]), 3, rng).teams) == 3
-    with pytest.raises(ValueError, match="the two orders have 2 items together, the list needs 3"):
+    with pytest.raises(ValueError, match="the two orders fill 2 places together, the list needs 3"):
         team_draft(np.array([1, 2]), np.array([2, 1]), 3, rng)
 
 
@@ -197,3 +197,12 @@ def test_differences_that_are_none_are_refused():
         bernstein_sequence(np.array([]), -1, 1)
     with pytest.raises(ValueError, match="share"):
         ab_differences(np.ones(2), np.array([True, False]), 1)
+
+
+def test_a_draft_of_both_keeps_to_the_cap_of_a_group():
+    groups = [0, 0, 0, 1, 1, 2]
+    for seed in range(30):
+        drawn = team_draft(np.arange(6), np.array([1, 0, 2, 4, 3, 5]), 3, np.random.default_rng(seed), groups, 1)
+        assert sorted(groups[item] for item in drawn.items) == [0, 1, 2]
+    with pytest.raises(ValueError, match="fill 3 places together, the list needs 4"):
+        team_draft(np.arange(6), np.arange(6), 4, np.random.default_rng(7), groups, 1)
