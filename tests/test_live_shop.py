@@ -284,6 +284,16 @@ def test_a_trial_against_a_third_model_says_nothing_of_the_first(tmp_path):
             judge_trial(log, events, *pair, later)
 
 
+def test_a_list_of_one_model_alone_says_nothing_of_two(shop, tmp_path):
+    shop.try_out(recommender(6), "2")
+    for user in range(5):
+        [pick] = shop.recommend(user, 1)
+        shop.observe(user, pick.item, VIEW, at=datetime.now(UTC) + timedelta(seconds=1))
+    log, events = read_impressions(tmp_path / "impressions"), read_events(tmp_path / "events.log")
+    later = datetime.now(UTC).replace(tzinfo=None) + timedelta(days=2)
+    assert not len(trial_wins(log, events, "1", "2", later))
+
+
 def test_a_list_that_is_over_stays_as_it_was_judged(shop, tmp_path):
     """A click on a newer list is no answer to an older one, whether the newer one is over or not."""
     noon = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -23,7 +23,8 @@ def test_who_comes_while_a_turn_runs_shares_the_next_one():
         first = asyncio.ensure_future(ask())
         await asyncio.to_thread(began.acquire)
         others = [asyncio.ensure_future(ask()) for _ in range(20)]
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.1)
+        assert turns == [1]  # one at a time
         go_on.release()
         await first
         assert not any(other.done() for other in others)  # what they wrote came after the first turn had begun
