@@ -135,18 +135,23 @@ def test_an_unknown_item_says_nothing_and_the_rest_still_speaks(live):
 )
 def test_a_session_that_grew_is_one_that_was_read_at_once(happened, shop, monkeypatch):
     monkeypatch.setattr(sessions, "KEPT", 20)
-    past, (_, linked, *_) = shop[1], voices_of(shop)
+    past, (encoded, linked, *_) = shop[1], voices_of(shop)
     grown = Sessions(past, most=5)
-    linked.opinion(grown.of(1), past.as_of)
+    for voice in (encoded, linked):
+        voice.opinion(grown.of(1), past.as_of)
     for item, day in happened:
         at = past.as_of + round(86_400 * day)
         before, after = grown.add(1, item + 1, at, 2)
-        linked.follow(before, after, item + 1, at, 2)
+        for voice in (encoded, linked):
+            voice.follow(before, after, item + 1, at, 2)
         assert linked in after.memory
+        in_order, has_room = at == after.times[-1], len(after) > len(before)
+        assert (encoded in after.memory) == (encoded in before.memory and in_order and has_room)
     anew = Session(after.items, after.times, after.kinds)
     assert (np.diff(after.times) >= 0).all()
     assert len(after) <= 20
-    np.testing.assert_allclose(whole(linked.opinion(after, at)), whole(linked.opinion(anew, at)), atol=1e-5)
+    for voice in (encoded, linked):
+        np.testing.assert_allclose(whole(voice.opinion(after, at)), whole(voice.opinion(anew, at)), atol=1e-5)
 
 
 def test_what_is_sold_out_leaves_the_very_next_list_and_comes_back(live):

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import numpy as np
 import pytest
+from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
 from benchmarks.crashes import endure
@@ -34,6 +35,7 @@ from recolab.models.popularity import PersonalFrequency
 from recolab.models.transformer import Transformer, TransformerConfig
 from recolab.service import create_app
 from recolab.service.limits import BODY_BYTES, CLIENTS, Rate
+from recolab.service.straight import Straight
 from recolab.training import TrainConfig
 from tests.worlds import START, priced_ring
 
@@ -314,3 +316,100 @@ def test_without_a_key_in_the_environment_nothing_is_served(shipped):
     refused = subprocess.run(words, check=False, env=bare, capture_output=True, text=True)
     assert refused.returncode == 2
     assert "set RECOLAB_API_KEY" in refused.stderr
+
+
+GOOD = '{"user_id": "new", "item_id": 7, "kind": "view"}'
+AS_JSON = {"Content-Type": "application/json"}
+ODD_EVENTS = [
+    (GOOD, KEY | AS_JSON),
+    (GOOD, AS_JSON),
+    (GOOD, KEY),
+    (GOOD, KEY | {"Content-Type": "application/json; charset=utf-8"}),
+    (GOOD, KEY | {"Content-Type": "text/plain"}),
+    ("", KEY | AS_JSON),
+    ("null", KEY | AS_JSON),
+    ("[]", KEY | AS_JSON),
+    ('{"user_id": "new"', KEY | AS_JSON),
+    ('{"user_id": true, "item_id": 7}', KEY | AS_JSON),
+    ('{"user_id": 1.0, "item_id": 7}', KEY | AS_JSON),
+    ('{"user_id": 1, "item_id": 7, "item_id": 8}', KEY | AS_JSON),
+    ('{"user_id": 1, "item_id": 7, "colour": "red"}', KEY | AS_JSON),
+    ('{"user_id": 1, "item_id": 7, "value": NaN}', KEY | AS_JSON),
+    ('{"user_id": 1, "item_id": 7, "value": "3"}', KEY | AS_JSON),
+    ('{"user_id": 1, "item_id": 7, "timestamp": "2024-01-01T00:00:00"}', KEY | AS_JSON),
+    ('{"user_id": 1, "item_id": 7, "timestamp": 1700000000}', KEY | AS_JSON),
+    ('{"user_id": 123456789012345678901234567890, "item_id": 7}', KEY | AS_JSON),
+    ('{"user_id": "\\ud83d\\ude00", "item_id": 7}', KEY | AS_JSON),
+    ('{"user_id": "\\ud800", "item_id": 7}', KEY | AS_JSON),
+]
+ODD_QUESTIONS = [
+    "user_id=3&k=4",
+    "k=4",
+    "",
+    "user_id=3&k=4&k=2",
+    "user_id=3&k=x",
+    "user_id=3&k=",
+    "user_id=&k=1",
+    "user_id=3&exclude=4&exclude=5&categories=0",
+    "user_id=3&categories=",
+    "user_id=3&colour=red",
+    "user_id=3&min_price=nan",
+    "user_id=3;k=4",
+    "user_id=%E5%AF%86&k=3",
+    "user_id=%ff&k=3",
+    "user_id=a+b%20c&k=3",
+    "user_id=3&reasons=yes",
+    "user_id=3&reasons=maybe",
+    "user_id=3&variety=0.5&most_per_category=1",
+]
+
+
+@pytest.fixture
+def both_ways(tmp_path, monkeypatch):
+    """One shop behind the short way, and its twin behind FastAPI's own."""
+    found = {}
+    for way in ("short", "long"):
+        if way == "long":
+            monkeypatch.setattr(Straight, "get_route_handler", APIRoute.get_route_handler)
+        catalog, past, transitions = world()
+        voices = [Linked(transitions.links, 0.5, "Transitions")]
+        live = LiveRecommender(catalog, past, voices, [1.0], np.eye(len(catalog), dtype=np.float32))
+        found[way] = TestClient(create_app(LiveShop(live, tmp_path / way), "secret"))
+    yield found["short"], found["long"]
+    for asked in found.values():
+        asked.app.state.shop.close()
+
+
+@pytest.mark.parametrize(("body", "headers"), ODD_EVENTS)
+def test_the_short_way_takes_and_refuses_events_as_the_long_one_does(body, headers, both_ways, tmp_path):
+    short, long = (asked.post("/events", content=body, headers=headers) for asked in both_ways)
+    assert (short.status_code, short.json()) == (long.status_code, long.json())
+    kept = [list(replay(tmp_path / way / "events.log")) for way in ("short", "long")]
+    assert [[one["user"], one["item"]] for one in kept[0]] == [[one["user"], one["item"]] for one in kept[1]]
+    assert len(kept[0]) == (short.status_code == 200)
+
+
+@pytest.mark.parametrize("query", ODD_QUESTIONS)
+def test_the_short_way_answers_and_refuses_questions_as_the_long_one_does(query, both_ways):
+    short, long = (asked.get(f"/recommendations?{query}") for asked in both_ways)
+    assert (short.status_code, short.json()) == (long.status_code, long.json())
+
+
+def test_the_short_way_is_documented_as_the_long_one_is(both_ways):
+    short, long = (asked.get("/openapi.json").json() for asked in both_ways)
+    assert short == long
+    assert short["paths"]["/events"]["post"]["security"] == [{"APIKeyHeader": []}]
+
+
+def test_what_fits_does_not_take_the_long_way(live, tmp_path, monkeypatch):
+    def long_way(route):
+        def taken(request):
+            raise AssertionError(f"{request.url} took the long way")
+
+        return taken
+
+    monkeypatch.setattr(APIRoute, "get_route_handler", long_way)
+    with LiveShop(live, tmp_path) as shop:
+        asked = TestClient(create_app(shop, "secret"))
+        assert asked.post("/events", content=GOOD, headers=KEY | AS_JSON).json() == {"known": True}
+        assert asked.get("/recommendations?user_id=3&k=4&exclude=1").status_code == 200

@@ -192,7 +192,11 @@ class LiveShop:
 
     def _who_knows(self, item: Hashable) -> LiveRecommender:
         """Find who has an item, the champion where nobody has."""
-        return next((one for one in self._answering() if one.knows(of_type(item, one.item_type))), self.live)
+        live, _, trial = self._seats
+        if trial is None or live.knows(of_type(item, live.item_type)):
+            return live
+        other = trial.challenger
+        return other if other.knows(of_type(item, other.item_type)) else live
 
     def _hear(self, user: int | str, item: int | str, kind: str, at: datetime) -> bool:
         heard = [hear(one, user, item, kind, at) for one in self._answering()]

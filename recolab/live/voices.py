@@ -56,6 +56,29 @@ class Fit:
         return self.table.best(self.state, n)
 
 
+@dataclass(frozen=True)
+class Bags:
+    """The newest T visits as the encoder's input is made from them: sums (T, D) of item vectors, sizes (T,), times (T,) in seconds."""
+
+    sums: Floats
+    sizes: Floats
+    times: NDArray[np.int64]
+
+    def plus(self, vector: Floats, at: int, most: int) -> Bags:
+        """Add an item to the newest visit, or begin the next; `most` visits are kept."""
+        if at == self.times[-1]:
+            sums, sizes = self.sums.copy(), self.sizes.copy()
+            sums[-1] += vector
+            sizes[-1] += 1
+            return Bags(sums, sizes, self.times)
+        first = max(len(self.times) + 1 - most, 0)
+        return Bags(
+            np.concatenate([self.sums[first:], vector[None]]),
+            np.append(self.sizes[first:], np.float32(1)),
+            np.append(self.times[first:], at),
+        )
+
+
 class Encoded:
     """The sequence model: the state after the newest visit, times the item table."""
 
@@ -69,17 +92,26 @@ class Encoded:
 
     def state(self, session: Session, now: int) -> Floats:
         """Read the newest visits: (D,)."""
-        starts = session.visits()[-self.max_len :]
-        first = starts[0]
-        bags = np.add.reduceat(self.table.vectors(session.items[first:]), starts - first, axis=0)
-        if len(starts) < len(session) - first:  # a visit of several items
-            sizes = np.append(starts[1:], len(session)) - starts
-            bags /= np.sqrt(sizes, dtype=np.float32)[:, None]
-        ages = ((now - session.times[starts]) / SECONDS_PER_DAY).astype(np.float32)
-        return self.encoder(bags, ages)
+        bags = self._bags(session)
+        ages = ((now - bags.times) / SECONDS_PER_DAY).astype(np.float32)
+        visits: Floats = bags.sums / np.sqrt(bags.sizes, dtype=np.float32)[:, None]
+        return self.encoder(visits, ages)
 
-    def follow(self, before: Session, after: Session, row: int, at: int, kind: int) -> None:
-        """Remember nothing: fifty visits are read again sooner than their states are looked after."""
+    def _bags(self, session: Session) -> Bags:
+        bags: Bags | None = session.memory.get(self)
+        if bags is None:
+            starts = session.visits()[-self.max_len :]
+            first = starts[0]
+            sums = np.add.reduceat(self.table.vectors(session.items[first:]), starts - first, axis=0)
+            sizes = np.diff(starts, append=len(session)).astype(np.float32)
+            bags = session.memory[self] = Bags(sums, sizes, session.times[starts])
+        return bags
+
+    def follow(self, before: Session, after: Session, row: int, at: int, kind: int) -> None:  # noqa: ARG002
+        """Keep the visits' sums, not their states: fifty visits are read again sooner than states are looked after."""
+        known: Bags | None = before.memory.get(self)
+        if known is not None and len(after) > len(before) and at >= known.times[-1]:
+            after.memory[self] = known.plus(self.table.vectors(np.array([row]))[0], at, self.max_len)
 
     def welcome(self, like: sparse.csr_matrix) -> Self:
         """Give each its vector: the mean of those it is like."""

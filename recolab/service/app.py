@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -14,7 +12,6 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, 
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse
-from fastapi.security import APIKeyHeader
 from prometheus_client import generate_latest
 from pydantic import Field
 
@@ -22,8 +19,10 @@ from recolab.live import Card, LiveRecommender, LiveShop, Pick, of_type, plain
 from recolab.schema import ITEM, RATING, TEXT, VALUE
 from recolab.service.bodies import MOST_ITEMS, Answer, Because, Change, Event, Newcomer, Place, Question, Terms, Visit
 from recolab.service.changing import changing
+from recolab.service.key import Key
 from recolab.service.limits import Gate, Meters
 from recolab.service.page import showing
+from recolab.service.straight import Straight
 from recolab.service.turns import Turns
 
 PER_SECOND = 2000.0  # requests of one client
@@ -37,41 +36,49 @@ def create_app(shop: LiveShop, api_key: str, per_second: float = PER_SECOND) -> 
     per_second: requests that one client may make  ->  the app, the shop in app.state
     Raises ValueError for an empty key.
     """
-    if not api_key:
-        raise ValueError("an empty API key would let everybody write")
+    key = [Depends(Key(api_key))]
     meters = Meters(lambda: shop.live.n_sessions, lambda: shop.unlogged)
     app = FastAPI(title="recolab", description="Live recommendation: an event goes in, the next list knows it.")
     app.state.shop = shop
     app.exception_handler(RequestValidationError)(_refused)
     app.add_middleware(Gate, meters=meters, per_second=per_second)
-    app.include_router(_writing(shop), dependencies=[Depends(_key_check(api_key))])
-    app.include_router(changing(shop), dependencies=[Depends(_key_check(api_key))])
-    app.include_router(_reading(shop))
-    app.include_router(_watching(shop, meters))
+    flushed = Turns(shop.journal.flush)
+    # Before all others, and on the app itself: a router that is included looks for the path twice.
+    add = partial(app.router.add_api_route, route_class_override=Straight)
+    add("/events", _hearing(shop, flushed), methods=["POST"], dependencies=key)
+    add("/recommendations", _listing(shop), methods=["GET"], response_model=Answer)
+    app.include_router(_writing(shop, flushed), dependencies=key)
+    app.include_router(changing(shop), dependencies=key)
+    app.include_router(_reading(shop, meters))
     app.include_router(showing())
     return app
 
 
-def _key_check(api_key: str) -> Any:
-    wanted = os.fsencode(api_key)  # as the environment holds it
-
-    async def may_write(key: Annotated[str | None, Depends(APIKeyHeader(name="X-API-Key", auto_error=False))]) -> None:
-        if key is None or not secrets.compare_digest(key.encode("latin-1"), wanted):  # byte for byte, as it was sent
-            raise HTTPException(401, "writing wants the API key in the header X-API-Key")
-
-    return may_write
-
-
-def _writing(shop: LiveShop) -> APIRouter:
-    router, flushed = APIRouter(), Turns(shop.journal.flush)
-
-    @router.post("/events")
+def _hearing(shop: LiveShop, flushed: Turns) -> Any:
     async def events(event: Event) -> dict[str, bool]:
         """Take an event: it is on the disk, and the next list knows it; `known` says whether the catalog has the item."""
         more = {VALUE: event.value, RATING: event.rating, TEXT: event.text}
         known = shop.hear(event.user_id, event.item_id, event.kind, event.timestamp, **more)
         await flushed()
         return {"known": known}
+
+    return events
+
+
+def _listing(shop: LiveShop) -> Any:
+    async def recommendations(asked: Annotated[Question, Query()]) -> Response:
+        """List the best items for a shopper, best first; for one who is not known, what everybody buys."""
+        live = shop.live
+        excluded = [of_type(item, live.item_type) for item in asked.exclude]
+        picks = shop.recommend(asked.user_id, asked.k, replace(asked.rules(), exclude=excluded), asked.wish())
+        user, cards = of_type(asked.user_id, live.user_type), [shop.card(pick.item) for pick in picks]
+        return _answer(live, picks, cards, await _why(asked, live, partial(live.reasons, user), picks))
+
+    return recommendations
+
+
+def _writing(shop: LiveShop, flushed: Turns) -> APIRouter:
+    router = APIRouter()
 
     @router.post("/items", status_code=201)
     async def newcomers(items: Annotated[list[Newcomer], Field(min_length=1, max_length=MOST_ITEMS)]) -> dict[str, int]:
@@ -95,17 +102,8 @@ def _writing(shop: LiveShop) -> APIRouter:
     return router
 
 
-def _reading(shop: LiveShop) -> APIRouter:
+def _reading(shop: LiveShop, meters: Meters) -> APIRouter:
     router = APIRouter()
-
-    @router.get("/recommendations", response_model=Answer)
-    async def recommendations(asked: Annotated[Question, Query()]) -> Response:
-        """List the best items for a shopper, best first; for one who is not known, what everybody buys."""
-        live = shop.live
-        excluded = [of_type(item, live.item_type) for item in asked.exclude]
-        picks = shop.recommend(asked.user_id, asked.k, replace(asked.rules(), exclude=excluded), asked.wish())
-        user, cards = of_type(asked.user_id, live.user_type), [shop.card(pick.item) for pick in picks]
-        return _answer(live, picks, cards, await _why(asked, live, partial(live.reasons, user), picks))
 
     @router.post("/recommendations", response_model=Answer)
     async def recommendations_for(visit: Visit) -> Response:
@@ -121,12 +119,6 @@ def _reading(shop: LiveShop) -> APIRouter:
     async def categories() -> dict[str, list[str]]:
         """Name the categories that a list may be asked for."""
         return {"categories": shop.live.categories}
-
-    return router
-
-
-def _watching(shop: LiveShop, meters: Meters) -> APIRouter:
-    router = APIRouter()
 
     @router.get("/health")
     async def health(response: Response) -> dict[str, Any]:
