@@ -32,6 +32,7 @@ from recolab.live import (
     LiveRecommender,
     LiveShop,
     Wish,
+    challenge,
     exchange,
     go_back,
     open_shop,
@@ -262,6 +263,55 @@ def test_the_gate_opens_for_what_is_better_and_for_nothing_else(shop, tmp_path):
         seen = events.filter(events[USER] == user, events[ITEM] == item)
         by_hand[number] = by_hand.get(number, 0) + (1 if model == "2" else -1) * len(seen)
     assert trial_wins(log, events, "1", "2", later).tolist() == np.sign(list(by_hand.values())).tolist()
+
+
+def trial_after_a_start(root):
+    with open_shop(root) as shop:
+        return shop.trial and shop.trial.version
+
+
+def test_a_trial_goes_on_after_a_stop_until_it_is_ended(root):
+    with open_shop(root) as shop:
+        challenge(shop, "2")
+        shop.observe(3, 5, VIEW)
+    assert trial_after_a_start(root) == "2"
+    with open_shop(root) as shop:
+        shop.recommend(3, 4)
+        assert set(read_impressions(root / "impressions")[MODEL]) == {"1", "2"}
+        shop.end_trial()
+    assert trial_after_a_start(root) is None
+
+
+def test_a_trial_throws_other_coins_after_each_stop(root):
+    seen = set()
+    for _ in range(6):
+        with open_shop(root) as shop:
+            if shop.trial is None:
+                challenge(shop, "2")
+            shop.observe(3, 5, VIEW)
+            seen.add(tuple(shop.trial.rng.random(2)))
+    assert len(seen) == 6
+
+
+def test_a_trial_is_over_when_another_version_answers_or_the_challenger_is_gone(root):
+    copytree(root / "versions" / "2", version_folder(root, "3"))
+    with open_shop(root) as shop:
+        challenge(shop, "2")
+    promote(root, "3")
+    assert trial_after_a_start(root) is None
+    roll_back(root)
+    assert trial_after_a_start(root) == "2"
+    rmtree(version_folder(root, "2"))
+    with pytest.warns(UserWarning, match="gone, so its trial is over"):
+        assert trial_after_a_start(root) is None
+
+
+def test_a_promotion_ends_the_trial_for_good(root):
+    with open_shop(root) as shop:
+        challenge(shop, "2")
+        exchange(shop, "2")
+        go_back(shop)
+    assert trial_after_a_start(root) is None
 
 
 def trial_of(tmp_path, name, champion, challenger, favourite, n=40):

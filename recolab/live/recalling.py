@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -15,18 +15,33 @@ from recolab.live.newcomers import welcome
 from recolab.live.recommender import LiveRecommender
 from recolab.schema import ITEM
 
-NEW, MODEL = "new", "model"  # the journal's words for items that came in, and for a change of models
+# The journal's words for items that came in, for a change of models, and for the version that is on trial since.
+NEW, MODEL, TRIAL = "new", "model", "trial"
 
 
-def recall(live: LiveRecommender, journal: Path, start: int = 0) -> tuple[LiveRecommender, int]:
-    """Tell a recommender what a journal holds from a byte on  ->  it, or one that knows newcomers too; and the byte after the end.
+class Recalled(NamedTuple):
+    """What a journal has told.
 
-    Raises JournalError that names a damaged line.
+    live: the recommender, or one that knows newcomers too    end: the byte after the last line    models: the last line about
+    them, empty where there is none
     """
-    end = start
+
+    live: LiveRecommender
+    end: int
+    models: dict[str, Any]
+
+    def trial_of(self, champion: str) -> str | None:
+        """Name the version that was on trial beside a champion at the end."""
+        return self.models.get(TRIAL) if self.models.get(MODEL) == champion else None
+
+
+def recall(live: LiveRecommender, journal: Path, start: int = 0) -> Recalled:
+    """Tell a recommender what a journal holds from a byte on; raises JournalError that names a damaged line."""
+    end, models = start, dict[str, Any]()
     for end, record in records(journal, start):  # noqa: B007  the last one is returned
         live = told(live, record)
-    return live, end
+        models = record if MODEL in record else models
+    return Recalled(live, end, models)
 
 
 def told(live: LiveRecommender, record: dict[str, Any]) -> LiveRecommender:

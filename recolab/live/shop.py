@@ -15,7 +15,7 @@ from recolab.feedback import CHAMPION, INTERLEAVING, ImpressionLog, Shown, event
 from recolab.journal import Journal
 from recolab.live.ids import of_type, plain
 from recolab.live.lists import Card, Pick, Wish
-from recolab.live.recalling import MODEL, NEW, hear, in_step, recall, widened
+from recolab.live.recalling import MODEL, NEW, TRIAL, hear, in_step, recall, widened
 from recolab.live.recommender import LiveRecommender
 from recolab.live.trial import Seats, Trial
 from recolab.rerank import Rules
@@ -42,7 +42,9 @@ class LiveShop:
         self._goods = threading.Lock()  # newcomers and models come one by one; lists go on meanwhile
         self.journal = Journal(folder / EVENTS)
         try:
-            self._seat(live=recall(live, self.journal.path)[0])
+            recalled = recall(live, self.journal.path)
+            self.interrupted = recalled.trial_of(version)  # not ended before the shop closed
+            self._seat(live=recalled.live)
             self.impressions = ImpressionLog(folder / IMPRESSIONS)
         except BaseException:
             self.journal.close()
@@ -165,15 +167,16 @@ class LiveShop:
         """
         if version == self.version:
             raise ValueError(f"version = {version!r} is the champion's: name the challenger's")
-        self._enter(challenger, {MODEL: self.version, "trial": version}, partial(self._try, version, seed))
+        self._enter(challenger, {MODEL: self.version, TRIAL: version}, partial(self._try, version, seed))
 
     def swap(self, live: LiveRecommender, version: str) -> None:
         """Let another recommender, told all that the journal holds, answer from the next list on; a trial ends."""
         self._enter(live, {MODEL: version}, partial(self._take, version))
 
     def end_trial(self) -> None:
-        """Let the champion answer alone again."""
-        self._seat(trial=None)
+        """Let the champion answer alone again, also after the next start."""
+        if self.trial is not None:
+            self.journal.append({MODEL: self.version}, partial(self._seat, trial=None))
 
     def close(self) -> None:
         """Let another process write; once is enough."""
@@ -223,22 +226,16 @@ class LiveShop:
         """Tell a recommender the journal beside the running shop, and what came meanwhile in one step with its entry."""
         with self._goods:
             live.explore(self.live.policy)
-            live, end = recall(live, self.journal.path)
-            self.journal.append(record, lambda: then(recall(live, self.journal.path, end)[0]))
+            so_far = recall(live, self.journal.path)
+            self.journal.append(record, lambda: then(recall(so_far.live, self.journal.path, so_far.end).live))
 
     def _log(
         self, user: int | str | None, at: datetime | None, picks: list[Pick], policy: str, versions: list[str]
     ) -> None:
-        tried = policy != INTERLEAVING
-        shown = Shown(
-            user if user is None else plain(of_type(user, self.live.user_type)),
-            at or datetime.now(UTC),
-            [plain(pick.item) for pick in picks],
-            [pick.score for pick in picks],
-            [pick.propensity if tried else None for pick in picks],
-            policy,
-            versions,
-        )
+        who, tried = None if user is None else plain(of_type(user, self.live.user_type)), policy != INTERLEAVING
+        items, scores = [plain(pick.item) for pick in picks], [pick.score for pick in picks]
+        chances = [pick.propensity if tried else None for pick in picks]
+        shown = Shown(who, at or datetime.now(UTC), items, scores, chances, policy, versions)
         try:
             self.impressions.write(shown)
         except OSError:  # a shopper is served all the same; the meters tell

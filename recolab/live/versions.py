@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 from recolab.lab import write_atomically
@@ -15,9 +16,15 @@ FIRST = "1"  # what was shipped into the shop's own folder
 
 
 def open_shop(root: Path) -> LiveShop:
-    """Open a shop with the version that was promoted last, or with what was shipped into its own folder; raises as `open_live`."""
+    """Open a shop with the version that was promoted last, or with what was shipped into its own folder; a trial goes on.
+
+    Raises as `open_live`.
+    """
     version = (promoted(root) or [FIRST])[-1]
-    return LiveShop(open_live(_folder(root, version)), root, version)
+    shop = LiveShop(open_live(_folder(root, version)), root, version)
+    if shop.interrupted:
+        _try_on(shop, shop.interrupted)
+    return shop
 
 
 def exchange(shop: LiveShop, version: str) -> None:
@@ -40,6 +47,18 @@ def go_back(shop: LiveShop) -> None:
 def challenge(shop: LiveShop, version: str) -> None:
     """Put a shipped version on trial; raises as `open_live` and `LiveShop.try_out`."""
     shop.try_out(open_live(_folder(shop.folder, version)), version)
+
+
+def _try_on(shop: LiveShop, version: str) -> None:
+    """Go on with a trial that a stop has interrupted, by other coins than those that were thrown; without it where that version is gone."""
+    if not is_shipped(folder := _folder(shop.folder, version)):
+        warnings.warn(f"{folder}: gone, so its trial is over", stacklevel=3)
+        return
+    try:
+        shop.try_out(open_live(folder), version, seed=shop.journal.path.stat().st_size)
+    except BaseException:
+        shop.close()
+        raise
 
 
 def _take_over(shop: LiveShop, live: LiveRecommender, version: str, before: list[str]) -> None:

@@ -94,7 +94,7 @@ class Encoded:
         """Read the newest visits: (D,)."""
         bags = self._bags(session)
         ages = ((now - bags.times) / SECONDS_PER_DAY).astype(np.float32)
-        visits: Floats = bags.sums / np.sqrt(bags.sizes, dtype=np.float32)[:, None]
+        visits = (bags.sums / np.sqrt(bags.sizes)[:, None]).astype(np.float32, copy=False)
         return self.encoder(visits, ages)
 
     def _bags(self, session: Session) -> Bags:

@@ -46,7 +46,7 @@ def changing(shop: LiveShop) -> APIRouter:
     @router.delete("/trial")
     async def end_trial() -> dict[str, Any]:
         """Let the champion answer alone again."""
-        shop.end_trial()
+        await run_in_threadpool(shop.end_trial)
         return told()
 
     return router
