@@ -20,6 +20,7 @@ import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -99,6 +100,11 @@ class Door:
         self.failed[f"{method} {path}: {answer.status_code}"] += 1
         return None
 
+    def close(self) -> None:
+        """Hang up all lines."""
+        self.pool.shutdown()
+        self.client.close()
+
     def tell(self, method: str, path: str, **more: Any) -> Any:
         """Do what an owner does; raises where it is refused."""
         return self.client.request(method, path, **more).raise_for_status().json()
@@ -172,33 +178,36 @@ def run(minutes: float, folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
         try:
             while service.poll() is None and not is_well(url):
                 time.sleep(PAUSE)
-            owner = Owner(Door(url, shoppers), folder, service.pid, shelf.filter(late).to_dicts())
-            opened = keep_open(owner, shoppers, 60 * minutes)
+            with closing(Door(url, shoppers)) as door:
+                owner = Owner(door, folder, service.pid, shelf.filter(late).to_dicts())
+                happened = keep_open(owner, shoppers, 60 * minutes)
         finally:
             service.send_signal(signal.SIGTERM)
-    return figures(owner, opened, minutes), pl.DataFrame(owner.samples)
+    return figures(owner, happened), pl.DataFrame(owner.samples, infer_schema_length=None)
 
 
 class Happened(NamedTuple):
-    """What shoppers did: lists that they were shown, clicks on them, and how many clicks the truth expected."""
+    """What shoppers did: for so many seconds, lists that they were shown, clicks on them, and how many clicks the truth expected."""
 
+    seconds: float = 0.0
     lists: int = 0
     clicks: int = 0
     expected: float = 0.0
 
 
 def keep_open(owner: Owner, shoppers: Shoppers, seconds: float) -> Happened:
-    """Let day after day of shoppers come until the time is over; raises what stopped the owner."""
+    """Let day after day of shoppers come until the time is over and an update was judged; raises what stopped the owner."""
     beside = [ThreadPoolExecutor(1) for _ in range(2)]
     works = [one.submit(work) for one, work in zip(beside, (owner.watch_memory, owner.improve), strict=True)]
-    ends, so_far = time.perf_counter() + seconds, Happened()
+    started, so_far = time.perf_counter(), Happened()
     try:
         for pages in shoppers.days():
-            if time.perf_counter() > ends or any(one.done() for one in works):
+            if (so_far.seconds > seconds and owner.verdicts) or any(one.done() for one in works):
                 break
             diary = spend_day(shoppers, shoppers.crowd.taste, pages, owner.door)
-            day = len(diary.lists), int((diary.stayed > 0).sum()), float(diary.values.clicks.sum())
-            so_far = Happened(*map(sum, zip(so_far, day, strict=True)))
+            lists, clicks = so_far.lists + len(diary.lists), so_far.clicks + int((diary.stayed > 0).sum())
+            expected = so_far.expected + float(diary.values.clicks.sum())
+            so_far = Happened(time.perf_counter() - started, lists, clicks, expected)
     finally:
         owner.over.set()
     for one in works:
@@ -206,7 +215,7 @@ def keep_open(owner: Owner, shoppers: Shoppers, seconds: float) -> Happened:
     return so_far
 
 
-def figures(owner: Owner, happened: Happened, minutes: float) -> pl.DataFrame:
+def figures(owner: Owner, happened: Happened) -> pl.DataFrame:
     """Hold what was done against what the log has of it."""
     shown, events = read_impressions(owner.folder / IMPRESSIONS), read_events(owner.folder / EVENTS)
     reactions = join_reactions(shown, events, WINDOW)
@@ -215,7 +224,7 @@ def figures(owner: Owner, happened: Happened, minutes: float) -> pl.DataFrame:
     halves = np.array_split(settled, 2)
     found = {
         "requests": (owner.door.asked + owner.door.sent, "count"),
-        "requests per second": ((owner.door.asked + owner.door.sent) / (60 * minutes), "per second"),
+        "requests per second": ((owner.door.asked + owner.door.sent) / happened.seconds, "per second"),
         "requests that failed": (sum(owner.door.failed.values()), "count"),
         "lists that the log lacks": (happened.lists - shown[LIST].n_unique(), "count"),
         "events that the journal lacks": (owner.door.sent - len(events), "count"),
@@ -232,7 +241,7 @@ def figures(owner: Owner, happened: Happened, minutes: float) -> pl.DataFrame:
         "memory at most": (memory.max(), "MB"),
     }
     rows = [{"case": case, "value": round(float(value), 4), "unit": unit} for case, (value, unit) in found.items()]
-    return pl.DataFrame(rows).with_columns(minutes=pl.lit(minutes))
+    return pl.DataFrame(rows).with_columns(minutes=pl.lit(round(happened.seconds / 60, 1)))
 
 
 def main(minutes: float) -> None:

@@ -90,6 +90,14 @@ DRIFTS = pl.DataFrame(
         "is_drifting": [False, True, False, True],
     }
 )
+SERVED = pl.DataFrame(
+    {
+        "second": [5.0, 60.0, 120.0, 180.0],
+        "resident_mb": [300.0, 310.0, 320.0, 320.0],
+        "version": [1, 1, 2, 2],
+        "trial": [None, 2, None, 3],
+    }
+)
 RUNS = pl.DataFrame(
     {
         "policy": ["Live", "Live", "Feedback", "Feedback"],
@@ -106,6 +114,7 @@ PROOF = pl.DataFrame(
 LOOKS = pl.DataFrame({"gate": ["a", "a", "b", "b"], "lists": [30, 60] * 2, "declared": [0.0, 0.01, 0.1, 0.4]})
 FIGURES = {
     "coverages": lambda **k: plots.coverages(PROOF, **k),
+    "memory": lambda **k: plots.memory(SERVED, **k),
     "verdicts": lambda **k: plots.verdicts(LOOKS, 0.05, **k),
     "leaderboard": lambda **k: plots.leaderboard(BOARD, **k),
     "lift": lambda **k: plots.lift(LIFT, **k),
@@ -499,3 +508,10 @@ def test_every_price_has_its_bar_and_its_figure():
 def test_a_power_law_is_straight_where_costs_are_counted_in_powers_too():
     ax = plots.scaling(SIZES, {"width": lambda sizes: sizes / 100}, log_metric=True)
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+
+
+def test_memory_shows_each_trial_and_each_change_of_models():
+    ax = plots.memory(SERVED)
+    assert [one.get_text() for one in ax.texts] == ["2 on trial", "3 on trial", "2 takes over"]
+    assert ax.get_ylim()[0] == 0
+    assert ax.lines[0].get_xdata().tolist() == [5 / 60, 1, 2, 3]

@@ -5,7 +5,7 @@ from recolab.plots.attention import attention_map, curves
 from recolab.plots.benchmarks import by_the_clock, by_week, ladder, prices
 from recolab.plots.data import activity, basket_gap, drop_report, history_lengths, long_tail
 from recolab.plots.feedback import coverages, verdicts
-from recolab.plots.live import drift, latencies, trade_off
+from recolab.plots.live import drift, latencies, memory, trade_off
 from recolab.plots.loop import policy_days, policy_paths
 from recolab.plots.results import leaderboard, lift, loss_curve, weights
 from recolab.plots.style import MODEL_COLOURS, colour_of, house_style
@@ -31,6 +31,7 @@ __all__ = [
     "lift",
     "long_tail",
     "loss_curve",
+    "memory",
     "policy_days",
     "policy_paths",
     "prices",

@@ -1,4 +1,4 @@
-"""Figures of a live shop: how long an answer takes, and what variety costs."""
+"""Figures of a live shop: how long an answer takes, what variety costs, and how its memory goes while models change."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from recolab.plots.style import BLUE, INK, colour_of, finish, room
+from recolab.plots.style import BLUE, GREY, INK, colour_of, finish, room
 
 BINS = 60
 MOST_TIMES = 10.0  # alarm thresholds; what is further away is drawn here
@@ -55,6 +55,31 @@ def trade_off(
             ax.annotate(f"{value:g}", (across, up), (5, 5), textcoords="offset points", fontsize=9, color=colour)
     ax.legend(loc="lower left")
     return finish(ax, title, gain, loss)
+
+
+def memory(table: pl.DataFrame, title: str = "", ax: Axes | None = None) -> Axes:
+    """Follow a service's memory; shaded where a version is on trial, a line where another takes over.
+
+    table: columns second, resident_mb, version, trial (null where there is none), in the order of time
+    """
+    ax = room(ax)
+    minutes = table["second"] / 60
+    ax.plot(minutes, table["resident_mb"], color=BLUE)
+    ax.set_ylim(0, 1.35 * float(table["resident_mb"].to_numpy().max()))
+    spans = table.with_columns(minute=minutes, run=pl.col("trial").rle_id()).drop_nulls("trial").group_by("run")
+    for one in spans.agg("trial", "minute").sort("run").to_dicts():
+        first, last = one["minute"][0], one["minute"][-1]
+        ax.axvspan(first, last, color=GREY, alpha=0.2, linewidth=0)
+        _write_above(ax, first, f"{one['trial'][0]} on trial", 0.86)
+    changes = table.filter(pl.col("version") != pl.col("version").shift())
+    for second, version in changes.select("second", "version").iter_rows():
+        ax.axvline(second / 60, color=colour_of("Hybrid"), linewidth=1.2)
+        _write_above(ax, second / 60, f"{version} takes over", 0.96)
+    return finish(ax, title, "minutes of a busy shop", "MB in memory", grid="y")
+
+
+def _write_above(ax: Axes, minute: float, text: str, height: float) -> None:
+    ax.annotate(text, (minute, height), (4, 0), ("data", "axes fraction"), "offset points", fontsize=9, va="top")
 
 
 def drift(table: pl.DataFrame, title: str = "", ax: Axes | None = None) -> Axes:
