@@ -20,8 +20,8 @@ import polars as pl
 from benchmarks.kept import kept
 from benchmarks.stamped import write_table
 from recolab.feedback import EpsilonGreedy, Policy, Softmax
-from recolab.loop import Live, LoopConfig, Shoppers, gather_shoppers, line_up, run_loop
-from recolab.loop.lineup import LIVE
+from recolab.loop import Feedback, Live, LoopConfig, Shoppers, Thompson, gather_shoppers, line_up, run_loop
+from recolab.loop.lineup import LIVE, TRY
 
 SEEDS = (7, 8, 9, 10, 11)
 SIZE = LoopConfig(n_users=600, n_items=500, pages_per_day=200)
@@ -48,12 +48,18 @@ def policies(seed: int) -> pl.DataFrame:
 
 
 def trying(seed: int) -> pl.DataFrame:
-    """Run live lists that try more and more with one seed  ->  a row each, means over all lists; way and tried are null for none."""
+    """Run live lists that try more and more with one seed, and lists that learn from it  ->  a row each, means over all lists.
+
+    way and tried are null where no way of trying is set.
+    """
     shoppers = shoppers_of(seed)
     items, k = shoppers.shelf.items, shoppers.config.k
     lists = [Live(items, k, name=LIVE)]
     names = {f"{way} {much:g}": (way, much) for way, much in TRIED}
     lists += [Live(items, k, name=name, explore=TRIED[tried], seed=seed) for name, tried in names.items()]
+    lists.append(Feedback(items, k, name="Feedback"))
+    lists.append(Feedback(items, k, name="Feedback, epsilon 0.1", explore=TRY, seed=seed))
+    lists.append(Thompson(items, k, name="Feedback, Thompson", explore=TRY, seed=seed))
     days = run_loop(shoppers, lists)
     ways = pl.DataFrame([(name, *tried) for name, tried in names.items()], ["policy", "way", "tried"], orient="row")
     weighed = [(pl.col(name) * pl.col("lists")).sum() / pl.col("lists").sum() for name in days.columns[4:]]

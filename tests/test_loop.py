@@ -21,9 +21,11 @@ from recolab.loop import (
     Offer,
     Opened,
     Pages,
+    Thompson,
     by_day,
     clicks,
     gather_shoppers,
+    learning,
     lifts,
     line_up,
     run_loop,
@@ -32,6 +34,7 @@ from recolab.loop import (
 )
 from recolab.loop.days import clicked_places, open_items, worth
 from recolab.loop.lineup import LIVE
+from recolab.loop.policies import POOL
 from recolab.loop.running import measure
 from recolab.loop.shoppers import EVENT_KINDS, deeds, drifted
 from recolab.plots.loop import POLICY_COLOURS
@@ -348,9 +351,9 @@ def test_a_click_satisfies_where_it_was_looked_at_for_half_a_minute():
     assert satisfied_clicks(shown).tolist() == [0, 1, 0]
 
 
-def answered(shoppers, reward, *habits, nights=12):
+def answered(shoppers, reward, *habits, nights=12, kind=Feedback):
     """Feedback after nights in which nothing was clicked but for some items: (row, place from 0, lists of 60, chance, seconds)."""
-    rng, policy = np.random.default_rng(5), begun(Feedback(shoppers.shelf.items, 6, reward), shoppers)
+    rng, policy = np.random.default_rng(5), begun(kind(shoppers.shelf.items, 6, reward), shoppers)
     user, at = np.arange(60), np.full(60, shoppers.midnight(0))
     for _ in range(nights):
         others = np.delete(np.arange(160), [habit[0] for habit in habits])
@@ -386,6 +389,37 @@ def test_effects_learned_at_night_change_the_next_list(shoppers):
     said = policy.live.choir.voices[-1].said.values * policy.weights[-1]
     np.testing.assert_allclose(said[1:], effects_of(policy) - effects_of(policy).min(), atol=1e-5)
     assert [pick.item for pick in policy.live.recommend(11, 1)] == ["SKU-000005"]
+
+
+def test_thompson_knows_the_chances_of_what_it_shows(shoppers, monkeypatch):
+    """Over many draws, an item stands at a place as often as was said."""
+    monkeypatch.setattr(learning, "ROUNDS", n := 1000)
+    policy = answered(shoppers, satisfied_clicks, (5, 0, 60, 0.9, 60), nights=2, kind=Thompson)
+    pool = policy.ask(np.array([11]), np.array([shoppers.midnight(0)]))
+    assert len(pool[0]) == POOL
+    lists, said = policy.draw(pool * n)
+    assert all(len(set(row)) == 6 for row in lists.tolist())
+    for place in (0, 5):
+        counts = np.bincount(lists[:, place], minlength=POOL) / n
+        for item in np.flatnonzero(counts > 0.05):
+            mean = said[lists[:, place] == item, place].mean()
+            assert mean == pytest.approx(counts[item], abs=4 * np.sqrt(2 * counts[item] / n))
+    assert len(set(lists[:, 5].tolist())) > 5  # it does try
+
+
+def test_thompson_that_is_sure_shows_the_best(shoppers):
+    policy = answered(shoppers, satisfied_clicks, (5, 0, 60, 0.9, 60), kind=Thompson)
+    policy.posterior = replace(policy.posterior, precision=policy.posterior.precision * 1e12)
+    lists, said = policy.draw(policy.ask(np.array([11, 12]), np.full(2, shoppers.midnight(0))))
+    np.testing.assert_array_equal(lists, np.tile(np.arange(6), (2, 1)))
+    assert (said == 1).all()
+
+
+def test_thompson_tries_as_it_is_told_before_it_knows_anything(shoppers):
+    policy = begun(Thompson(shoppers.shelf.items, 6, explore=EpsilonGreedy(1)), shoppers)
+    lists, said = policy.draw(policy.ask(np.arange(40), np.full(40, shoppers.midnight(0))))
+    np.testing.assert_allclose(said, np.tile(1 / (POOL - np.arange(6)), (40, 1)))
+    assert lists.max() > 10
 
 
 # The loop

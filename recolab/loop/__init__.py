@@ -1,7 +1,7 @@
 """The closed loop, simulated: shoppers react to lists, lists learn from the reactions, and the truth says what becomes of both."""
 
 from recolab.loop.days import Diary, Offer, Policy, spend_day
-from recolab.loop.learning import Feedback, Looks, clicks, satisfied_clicks
+from recolab.loop.learning import Feedback, Looks, Thompson, clicks, satisfied_clicks
 from recolab.loop.lineup import line_up
 from recolab.loop.peeking import prove_gate
 from recolab.loop.policies import Live, Nightly
@@ -22,6 +22,7 @@ __all__ = [
     "Pages",
     "Policy",
     "Shoppers",
+    "Thompson",
     "by_day",
     "clicks",
     "gather_shoppers",

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from recolab.feedback import BlendPosterior
+from recolab.feedback.thompson import best_of
 from recolab.histories import Histories
-from recolab.live import Favour, Voice
+from recolab.live import Favour, Pick, Voice
 from recolab.loop.days import Offer
-from recolab.loop.policies import WEIGHTS, Live
+from recolab.loop.policies import POOL, WEIGHTS, Live
 from recolab.schema import CLICK, DWELL, ITEM, POSITION
 from recolab.sources.shop_catalogue import Floats, Ints
 
@@ -22,6 +23,7 @@ NOISE, ITEM_SPREAD, VOICE_SPREAD = (
     0.1,
     10.0,
 )  # of an answer; of what items and voices may add to it, before any is known
+ROUNDS = 100  # draws in which the chances of a list are counted
 FIRST_GUESS = 50.0  # answers that the first guess of the looks is worth
 Reward = Callable[[pl.DataFrame], Floats]
 
@@ -96,9 +98,14 @@ class Feedback(Live):
         """Make lists as `Live` does, and note what the voices said of each item shown."""
         pools = self.ask(user, at)
         places, propensities = self.draw(pools)
-        shares = [[list(pool[place].shares.values()) for place in row] for pool, row in zip(pools, places, strict=True)]
-        self._opinions.append((np.array(shares) / self.weights)[..., : len(WEIGHTS)].reshape(-1, len(WEIGHTS)))
+        shown = np.take_along_axis(self._said(pools), places[..., None], 1)
+        self._opinions.append(shown.reshape(-1, len(WEIGHTS)))
         return self.fill(pools, places, propensities)
+
+    def _said(self, pools: Sequence[Sequence[Pick]]) -> Floats:
+        """Give what the voices think of each item of B pools, whatever they weigh: (B, P, F)."""
+        shares = np.array([[list(pick.shares.values()) for pick in pool] for pool in pools])
+        return np.asarray((shares / self.weights)[..., : len(WEIGHTS)])
 
     def _believe(self, shown: pl.DataFrame) -> None:
         """Update the posterior, and with it the looks; impressions come in the order in which they were offered."""
@@ -108,3 +115,25 @@ class Feedback(Live):
         self._opinions.clear()
         self.posterior = self.posterior.learn(said * self.looks.chances[position - 1, None], answers)
         self.looks.learn(position, np.maximum(said @ self.posterior.mean, 0), answers)
+
+
+class Thompson(Feedback):
+    """Feedback that tries what it is not sure of: each list is the best by weights drawn from the posterior (Agrawal & Goyal 2013)."""
+
+    def __init__(self, items: pl.DataFrame, k: int, reward: Reward = satisfied_clicks, **settings: Any) -> None:
+        super().__init__(items, k, reward, **settings)
+        self.asked = POOL
+
+    def draw(self, pools: Sequence[Sequence[Pick]]) -> tuple[Ints, Floats]:
+        """Choose by a draw for each list; propensities are of places, counted in ROUNDS more draws: two of (B, K)."""
+        if not self.posterior.mean.any():  # nothing is known yet, so there is nothing to be unsure of
+            return super().draw(pools)
+        drawn = self.posterior.draw_weights(ROUNDS + len(pools), self._rng)
+        voices, effects = drawn[:, : len(WEIGHTS)], drawn[:, len(WEIGHTS) + 1 :]
+        lists, propensities = [], []
+        for own, (said, pool) in enumerate(zip(self._said(pools), pools, strict=True), start=ROUNDS):
+            scores = voices @ said.T + effects[:, [self.row_of[pick.item] for pick in pool]]
+            ranked = best_of(scores[[own, *range(ROUNDS)]], self.k)  # its own draw is counted too: none is 0
+            lists.append(ranked[0])
+            propensities.append((ranked == ranked[0]).mean(0))
+        return np.array(lists), np.array(propensities)

@@ -49,6 +49,7 @@ class Live:
         """
         self.catalog, self.k, self.name = build_catalog(items, items), k, name
         self.wish, self.explore, self.most_exposure = wish, explore, most_exposure
+        self.asked = k if explore == GREEDY else POOL  # best items among which a list is drawn
         self.weights: Sequence[float] = WEIGHTS
         self.ids = self.catalog.ids(range(1, len(self.catalog)))
         self.row_of = {item: row for row, item in enumerate(self.ids)}  # of the shelf, which has no PAD
@@ -79,11 +80,10 @@ class Live:
 
     def ask(self, user: Ints, at: Ints) -> list[list[Pick]]:
         """Get the best items for each of B shoppers, as many as are drawn from: B pools."""
-        n = self.k if self.explore == GREEDY else POOL
         tired = np.flatnonzero(self._exposure > self.most_exposure * self._exposure.sum())
         rules = Rules(exclude=[self.ids[row] for row in tired])
         return [
-            self.live.recommend(one, n, rules, self.wish, _moment(now))
+            self.live.recommend(one, self.asked, rules, self.wish, _moment(now))
             for one, now in zip(user.tolist(), at.tolist(), strict=True)
         ]
 
