@@ -515,3 +515,13 @@ def test_memory_shows_each_trial_and_each_change_of_models():
     assert [one.get_text() for one in ax.texts] == ["2 on trial", "3 on trial", "2 takes over"]
     assert ax.get_ylim()[0] == 0
     assert ax.lines[0].get_xdata().tolist() == [5 / 60, 1, 2, 3]
+
+
+def test_an_interval_that_knows_least_is_cut_and_told_in_words():
+    names = ["a", "b", "a row of a long name, of more than forty signs · over another"]
+    wide = pl.DataFrame({"task": names, "lift": [1.0, 2.0, 8.0], "low": [-1.0, 1.0, -4.0], "high": [3.0, 4.0, 90.0]})
+    ax = plots.lift(wide)
+    assert [one.get_text() for one in ax.texts] == ["+1.0 %", "+2.0 %", "+8.0 % (−4 to +90)"]
+    arrows = {line.get_marker(): line.get_xdata()[0] for line in ax.lines if line.get_marker() in ("<", ">")}
+    assert arrows == {">": 2.5 * 4}
+    assert ax.get_yticklabels()[2].get_text().splitlines() == names[2].split(" · ")

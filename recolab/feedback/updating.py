@@ -27,9 +27,9 @@ class UpdateConfig:
     in what came last and an update shall be cheap
     """
 
-    training: TrainConfig = field(default_factory=partial(TrainConfig, epochs=3, learning_rate=4e-3))
+    training: TrainConfig = field(default_factory=partial(TrainConfig, epochs=4, learning_rate=2e-3))
     replay: float = 0.1
-    context: int = 16
+    context: int = 24
 
     def __post_init__(self) -> None:
         require_types(self)

@@ -25,6 +25,9 @@ from recolab.plots.style import (
     room,
 )
 
+WIDEST = 2.5  # times what an interval reaches in the middle of its table, another is drawn
+LONG_NAME = 44  # signs of a row's name in one line
+
 
 def leaderboard(table: pl.DataFrame, metric: str = "ndcg@10", title: str = "", ax: Axes | None = None) -> Axes:
     """Rank models by one metric, best on top, with the 95 % interval of each.
@@ -46,15 +49,18 @@ def lift(table: pl.DataFrame, title: str = "", target: float | None = None, ax: 
 
     table: text columns that name the row, then lift, low, high, all in percent    target: a second line, in percent
     """
-    names = _row_names(table)
-    ax = room(ax, height=1.3 + 0.42 * len(table))
-    rows = np.arange(len(table))[::-1]
+    names = [_in_two_lines(name) for name in _row_names(table)]
+    ax = room(ax, height=1.3 + (0.55 if "\n" in "".join(names) else 0.42) * len(table))
+    rows, edge = np.arange(len(table))[::-1], _edge(table)
     for row, value, low, high in zip(rows, table["lift"], table["low"], table["high"], strict=True):
         colour = BLUE if low > 0 else RED if high < 0 else GREY
-        ax.hlines(row, low, high, color=colour, linewidth=2.2)
+        words = f"{round(value, 1) + 0.0:+.1f} %"  # no minus before 0.0
+        if max(-low, high) > edge:
+            words += f" ({low:+.0f} to {high:+.0f})"
+        ends = _interval(ax, row, low, high, edge, colour)
         ax.plot(value, row, "o", color=colour, markersize=7)
-        end, side, shift = (low, "right", -8) if high < 0 else (high, "left", 8)  # away from the zero line
-        words = f"{round(value, 1) + 0.0:+.1f} %".replace("-", "−")  # no minus before 0.0
+        end, side, shift = (ends[0], "right", -8) if high < 0 else (ends[1], "left", 8)  # away from the zero line
+        words = words.replace("-", "−")
         text = ax.annotate(words, (end, row), (shift, 0), textcoords="offset points", ha=side, va="center")
         text.set_bbox({"facecolor": PAPER, "edgecolor": "none", "pad": 1.5})
     ax.axvline(0, color=INK, linewidth=1)
@@ -63,9 +69,31 @@ def lift(table: pl.DataFrame, title: str = "", target: float | None = None, ax: 
         ax.annotate(f"target {target:+g} %", (target, len(table) - 0.45), (4, 0), textcoords="offset points", color=RED)
     ax.set_yticks(rows, names)
     ax.set_ylim(-0.6, len(table) - 0.2)
-    width = ax.figure.get_size_inches()[0] - 0.085 * max(map(len, names), default=0) - 0.3  # type: ignore[union-attr]
+    longest = max((len(line) for name in names for line in name.split("\n")), default=0)
+    width = ax.figure.get_size_inches()[0] - 0.085 * longest - 0.3  # type: ignore[union-attr]
     ax.margins(x=max(0.3, 0.8 / max(width - 1.6, 0.8)))  # room for the words on either side, in what long names leave
     return finish(ax, title, "difference to the baseline, % (95 % interval, same users); better →", "", grid="x")
+
+
+def _interval(ax: Axes, row: int, low: float, high: float, edge: float, colour: str) -> tuple[float, float]:
+    """Draw an interval, an arrow where it goes on: the one that knows least shall not press the others together  ->  its drawn ends."""
+    ends = max(low, -edge), min(high, edge)
+    ax.hlines(row, *ends, color=colour, linewidth=2.2)
+    for end, drawn, arrow in zip((low, high), ends, "<>", strict=True):
+        if end != drawn:
+            ax.plot(drawn, row, arrow, color=colour, markersize=6)
+    return ends
+
+
+def _edge(table: pl.DataFrame) -> float:
+    """Say how far intervals are drawn."""
+    ends = np.abs(table.select("low", "high").to_numpy()).max(1)
+    return WIDEST * float(np.median(ends)) if len(ends) else np.inf
+
+
+def _in_two_lines(name: str) -> str:
+    head, dot, tail = name.rpartition(" · ")
+    return f"{head}\n{tail}" if dot and len(name) > LONG_NAME else name
 
 
 def loss_curve(log: Sequence[Mapping[str, float]], metric: str = "ndcg@10", title: str = "") -> Axes:
