@@ -146,10 +146,11 @@ class Lab:
         """Read the stamped table that `make benchmark` left in benchmarks/, and say how old it is; None without one."""
         path = project_root() / "benchmarks" / f"{name}.csv"
         if not path.exists():
-            print(f"{path.name} is not there: `make benchmark NAME={name}` measures it")
+            print(f"{path.name} is not there: `make benchmark NAME={name.split('_', maxsplit=1)[0]}...` measures it")
             return None
-        table = pl.read_csv(path)
-        print(f"benchmarks/{path.name}, measured {table['measured'][0]} at commit {table['commit'][0]}")
+        table = pl.read_csv(path, schema_overrides={"commit": pl.String})  # 673e396 is no number
+        stamps = {one: " and ".join(table[one].unique().sort().to_list()) for one in ("measured", "commit")}
+        print(f"benchmarks/{path.name}, measured {stamps['measured']} at commit {stamps['commit']}")
         return table.drop("measured", "commit")
 
     @staticmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import random
 import time
@@ -282,6 +283,59 @@ def test_a_trial_goes_on_after_a_stop_until_it_is_ended(root):
     assert trial_after_a_start(root) is None
 
 
+def test_after_a_start_champion_and_challenger_explore_alike(root):
+    with open_shop(root) as shop:
+        challenge(shop, "2")
+    with open_shop(root) as shop:
+        shop.explore(EpsilonGreedy(1))
+        for one in (shop.live, shop.trial.challenger):
+            assert one.policy == EpsilonGreedy(1)
+            assert len({tuple(listed(one.recommend(3, 4))) for _ in range(20)}) > 1
+
+
+def test_exploring_begins_elsewhere_after_each_start(root):
+    lists = []
+    for _ in range(2):
+        with open_shop(root) as shop:
+            shop.explore(EpsilonGreedy(1))
+            lists.append([listed(shop.recommend(3, 4)) for _ in range(5)])
+            shop.observe(3, 5, VIEW)
+    assert lists[0] != lists[1]
+
+
+def test_a_challenger_that_became_the_champion_meanwhile_is_refused(root):
+    """A promotion is on its way when a trial of the same version is asked for: one waits for the other."""
+    with open_shop(root) as shop, ThreadPoolExecutor(2) as pool:
+        with shop._goods:
+            promoting = pool.submit(exchange, shop, "2")
+            time.sleep(0.3)
+            trying = pool.submit(challenge, shop, "2")
+            time.sleep(0.3)
+        promoting.result()
+        with contextlib.suppress(ValueError):
+            trying.result()
+        assert shop.trial is None or shop.trial.version != shop.version
+
+
+def test_a_trial_that_is_over_does_not_come_back(root):
+    copytree(root / "versions" / "2", root / "kept")
+    with open_shop(root) as shop:
+        challenge(shop, "2")
+    (root / "versions" / "2" / "encoder.onnx").unlink()  # damaged: the shop opens all the same
+    with pytest.warns(UserWarning, match="the trial of version 2 is over"):
+        assert trial_after_a_start(root) is None
+    rmtree(root / "versions" / "2")
+    copytree(root / "kept", root / "versions" / "2")
+    assert trial_after_a_start(root) is None
+
+
+@pytest.mark.parametrize("text", ["{broken", '"2"', "[1, 2]", "{}"])
+def test_what_names_no_versions_is_refused_by_its_file(text, root):
+    (root / "current.json").write_text(text)
+    with pytest.raises(ValueError, match=r"current\.json"):
+        open_shop(root)
+
+
 def test_a_trial_throws_other_coins_after_each_stop(root):
     seen = set()
     for _ in range(6):
@@ -302,7 +356,7 @@ def test_a_trial_is_over_when_another_version_answers_or_the_challenger_is_gone(
     roll_back(root)
     assert trial_after_a_start(root) == "2"
     rmtree(version_folder(root, "2"))
-    with pytest.warns(UserWarning, match="gone, so its trial is over"):
+    with pytest.warns(UserWarning, match="the trial of version 2 is over"):
         assert trial_after_a_start(root) is None
 
 

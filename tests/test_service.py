@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, timedelta
 from importlib.resources import files
 from uuid import UUID
 
 import numpy as np
 import pytest
+from fastapi import APIRouter, Depends
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
@@ -413,3 +416,47 @@ def test_what_fits_does_not_take_the_long_way(live, tmp_path, monkeypatch):
         asked = TestClient(create_app(shop, "secret"))
         assert asked.post("/events", content=GOOD, headers=KEY | AS_JSON).json() == {"known": True}
         assert asked.get("/recommendations?user_id=3&k=4&exclude=1").status_code == 200
+
+
+def test_who_needs_no_body_need_not_measure_it(client):
+    answer = client.request("POST", "/model/rollback", headers=KEY)
+    assert answer.status_code == 409
+    assert "none to go back to" in answer.json()["detail"]
+    assert client.post("/events", headers=KEY | AS_JSON).status_code == 422
+
+
+def test_who_hangs_up_in_mid_body_is_no_fault_of_the_service(live, tmp_path):
+    sent = []
+
+    async def receive():
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        sent.append(message)
+
+    headers = {"x-api-key": "secret", "content-type": "application/json", "content-length": "100"}
+    scope = {"type": "http", "method": "POST", "path": "/events", "raw_path": b"/events", "query_string": b""}
+    scope |= {"headers": [(name.encode(), value.encode()) for name, value in headers.items()], "root_path": ""}
+    with LiveShop(live, tmp_path) as shop:
+        app = create_app(shop, "secret")
+        asyncio.run(app(scope | {"client": ("x", 1), "server": ("x", 80), "scheme": "http"}, receive, send))
+    assert sent[0]["status"] == 400
+
+
+def test_the_short_way_takes_no_check_that_it_would_forget():
+    with pytest.raises(TypeError, match="/x: the short way"):
+        APIRouter(route_class=Straight).add_api_route("/x", lambda event: event, dependencies=[Depends(lambda: None)])
+
+
+def test_an_item_that_only_a_gone_recommender_knew_is_shown_by_its_id(client):
+    shop = client.app.state.shop
+    ask = shop.recommend
+    shop.recommend = lambda *asked: [replace(pick, item=99) for pick in ask(*asked)]
+    [place] = client.get("/recommendations", params={"user_id": "3", "k": 1}).json()["items"]
+    assert (place["item_id"], place["title"], place["price"]) == (99, "99", None)
+
+
+@pytest.mark.parametrize("key", ["secret\n", " secret", ""])
+def test_a_key_that_no_header_could_hold_is_refused_at_the_start(key, live, tmp_path):
+    with LiveShop(live, tmp_path) as shop, pytest.raises(ValueError, match="key"):
+        create_app(shop, key)

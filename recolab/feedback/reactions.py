@@ -80,7 +80,7 @@ def read_events(journal: Path) -> pl.DataFrame:
     """Read the events of a journal as an Events table, oldest first: they go back to where every log comes in.
 
     ->  user_id, item_id, timestamp (naive UTC), kind, value, rating and text (null where none was given)
-    Raises SchemaError where there is no event, JournalError where a line is damaged.
+    Raises JournalError where a line is damaged.
     """
     found = [record for record in replay(journal) if "user" in record]
     columns = {
@@ -100,7 +100,7 @@ def read_events(journal: Path) -> pl.DataFrame:
         TEXT: pl.String,
     }
     events = pl.DataFrame(columns, schema_overrides=types)
-    return check_events(events.sort(TIME, maintain_order=True))
+    return check_events(events.sort(TIME, maintain_order=True)) if found else events
 
 
 def _naive(at: datetime) -> datetime:

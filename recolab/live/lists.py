@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 import numpy as np
 
-from recolab.feedback import Draw
+from recolab.feedback import INTERLEAVING, Draw, Policy, Shown
+from recolab.live.ids import plain
 from recolab.live.opinions import Floats, Ints, largest
 from recolab.rerank import best_of, dpp, mmr, take_best
 
@@ -92,3 +94,14 @@ def choose(
         if len(places) == k or len(best) < pool:  # how many can be filled is no matter of what was drawn
             return best[places], list(draw.propensities) if draw else [1.0] * len(places)
         pool = 4 * pool
+
+
+def as_shown(
+    user: int | str | None, at: datetime, picks: list[Pick], policy: Policy | str | None, versions: list[str]
+) -> Shown:
+    """Write a list as the impression log has it: nobody knows how probable a place of a mixed list was."""
+    policy = "best" if policy is None else str(policy)
+    chances = [None if policy == INTERLEAVING else pick.propensity for pick in picks]
+    return Shown(
+        user, at, [plain(pick.item) for pick in picks], [pick.score for pick in picks], chances, policy, versions
+    )

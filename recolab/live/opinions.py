@@ -81,7 +81,9 @@ def largest(scores: Floats, n: int) -> Ints:
     """
     blocks = len(scores) // BLOCK
     bound = np.float32(-np.inf)
-    if blocks > n:
+    if blocks <= n < len(scores) // 4:  # too few blocks to tell
+        bound = np.partition(scores, -n)[-n]
+    elif blocks > n:
         tops = scores[: blocks * BLOCK].reshape(BLOCK, blocks).max(0)
         bound = np.partition(tops, blocks - n)[blocks - n]
     rows = np.flatnonzero(scores >= bound) if np.isfinite(bound) else np.flatnonzero(scores > -np.inf)

@@ -11,10 +11,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from recolab.feedback import CHAMPION, INTERLEAVING, ImpressionLog, Shown, event_record
+from recolab.feedback import CHAMPION, INTERLEAVING, ImpressionLog, Policy, event_record
 from recolab.journal import Journal
 from recolab.live.ids import of_type, plain
-from recolab.live.lists import Card, Pick, Wish
+from recolab.live.lists import Card, Pick, Wish, as_shown
 from recolab.live.recalling import MODEL, NEW, TRIAL, hear, in_step, recall, widened
 from recolab.live.recommender import LiveRecommender
 from recolab.live.trial import Seats, Trial
@@ -39,7 +39,7 @@ class LiveShop:
         self.folder, self._seats, self._seating = folder, Seats(live, version, None), threading.Lock()
         self.changing = threading.Lock()  # a promotion is on the disk and in memory before the next begins
         self.unlogged = 0  # lists that were served though the impression log failed
-        self._goods = threading.Lock()  # newcomers and models come one by one; lists go on meanwhile
+        self._goods = threading.RLock()  # newcomers and models come one by one; lists go on meanwhile
         self.journal = Journal(folder / EVENTS)
         try:
             recalled = recall(live, self.journal.path)
@@ -106,15 +106,9 @@ class LiveShop:
         live, version, trial = self._seats  # at once: a list is of those whose versions stand at its places
         picks = live.recommend(of_type(user, live.user_type), k, rules, wish, at)
         if trial is None:
-            self._log(user, at, picks, _name(live), [version] * len(picks))
+            self._log(user, at, picks, live.policy, [version] * len(picks))
             return picks
-        theirs = trial.challenger.recommend(of_type(user, trial.challenger.user_type), k, rules, wish, at)
-        groups = {
-            pick.item: one.group(pick.item)
-            for one, side in ((trial.challenger, theirs), (live, picks))
-            for pick in side
-        }
-        picks, teams = trial.mixed(picks, theirs, k, groups, wish.most_per_category if wish else None)
+        picks, teams = trial.answer(live, picks, user, k, rules, wish, at)
         versions = [version if team == CHAMPION else trial.version for team in teams]
         self._log(user, at, picks, INTERLEAVING, versions)
         return picks
@@ -125,7 +119,7 @@ class LiveShop:
         """List the k best items after those that a stranger saw, and log the list of nobody, which no event will answer."""
         live, version, _ = self._seats
         picks = live.recommend_for(items, k, rules, wish)
-        self._log(None, None, picks, _name(live), [version] * len(picks))
+        self._log(None, None, picks, live.policy, [version] * len(picks))
         return picks
 
     def update_item(self, item: int | str, price: float | None = None, stock: float | None = None) -> None:
@@ -160,14 +154,22 @@ class LiveShop:
             self.journal.append({NEW: rows}, partial(self._widen, live, challenger))
         return count
 
-    def try_out(self, challenger: LiveRecommender, version: str, seed: int = 7) -> None:
+    def explore(self, policy: Policy | None) -> None:
+        """Let a policy draw the lists of champion and challenger from now on, by other numbers after each start; None takes the best."""
+        for place, one in enumerate(self._answering()):
+            one.explore(policy, self._seed() + place)
+
+    def try_out(self, challenger: LiveRecommender, version: str, seed: int | None = None) -> None:
         """Put a challenger on trial, told all that the journal holds: from now on, lists are mixed of both (`Trial`).
 
+        seed: of the coins that say who picks first; by default another for each trial
         Raises ValueError for the champion's own version: nobody could tell whose a place was.
         """
-        if version == self.version:
-            raise ValueError(f"version = {version!r} is the champion's: name the challenger's")
-        self._enter(challenger, {MODEL: self.version, TRIAL: version}, partial(self._try, version, seed))
+        with self._goods:
+            if version == self.version:
+                raise ValueError(f"version = {version!r} is the champion's: name the challenger's")
+            then = partial(self._try, version, self._seed() if seed is None else seed)
+            self._enter(challenger, {MODEL: self.version, TRIAL: version}, then)
 
     def swap(self, live: LiveRecommender, version: str) -> None:
         """Let another recommender, told all that the journal holds, answer from the next list on; a trial ends."""
@@ -175,8 +177,10 @@ class LiveShop:
 
     def end_trial(self) -> None:
         """Let the champion answer alone again, also after the next start."""
-        if self.trial is not None:
-            self.journal.append({MODEL: self.version}, partial(self._seat, trial=None))
+        with self._goods:
+            if self.trial is not None or self.interrupted:
+                self.journal.append({MODEL: self.version}, partial(self._seat, trial=None))
+                self.interrupted = None
 
     def close(self) -> None:
         """Let another process write; once is enough."""
@@ -188,6 +192,9 @@ class LiveShop:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _seed(self) -> int:
+        return self.journal.path.stat().st_size
 
     def _answering(self) -> list[LiveRecommender]:
         live, _, trial = self._seats
@@ -225,23 +232,14 @@ class LiveShop:
     def _enter(self, live: LiveRecommender, record: dict[str, Any], then: Callable[[LiveRecommender], None]) -> None:
         """Tell a recommender the journal beside the running shop, and what came meanwhile in one step with its entry."""
         with self._goods:
-            live.explore(self.live.policy)
+            live.explore(self.live.policy, self._seed() + 1)
             so_far = recall(live, self.journal.path)
             self.journal.append(record, lambda: then(recall(so_far.live, self.journal.path, so_far.end).live))
 
-    def _log(
-        self, user: int | str | None, at: datetime | None, picks: list[Pick], policy: str, versions: list[str]
-    ) -> None:
-        who, tried = None if user is None else plain(of_type(user, self.live.user_type)), policy != INTERLEAVING
-        items, scores = [plain(pick.item) for pick in picks], [pick.score for pick in picks]
-        chances = [pick.propensity if tried else None for pick in picks]
-        shown = Shown(who, at or datetime.now(UTC), items, scores, chances, policy, versions)
+    def _log(self, user: Any, at: datetime | None, picks: list[Pick], policy: Any, versions: list[str]) -> None:
+        who = None if user is None else plain(of_type(user, self.live.user_type))
+        shown = as_shown(who, at or datetime.now(UTC), picks, policy, versions)
         try:
             self.impressions.write(shown)
         except OSError:  # a shopper is served all the same; the meters tell
             self.unlogged += 1
-
-
-def _name(live: LiveRecommender) -> str:
-    """Name what draws lists: a policy with its settings."""
-    return "best" if live.policy is None else str(live.policy)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
 
 from recolab.feedback import CHAMPION, team_draft
-from recolab.live.lists import Pick
+from recolab.live.ids import of_type
+from recolab.live.lists import Pick, Wish
 from recolab.live.recommender import LiveRecommender
+from recolab.rerank import Rules
 
 
 @dataclass
@@ -21,6 +24,22 @@ class Trial:
     challenger: LiveRecommender
     version: str
     rng: np.random.Generator
+
+    def answer(
+        self,
+        live: LiveRecommender,
+        picks: list[Pick],
+        user: int | str,
+        k: int,
+        rules: Rules | None,
+        wish: Wish | None,
+        at: datetime | None,
+    ) -> tuple[list[Pick], list[int]]:
+        """Mix a champion's picks with those of the challenger for the same shopper  ->  as `mixed`."""
+        theirs = self.challenger.recommend(of_type(user, self.challenger.user_type), k, rules, wish, at)
+        groups = {pick.item: self.challenger.group(pick.item) for pick in theirs}
+        groups |= {pick.item: live.group(pick.item) for pick in picks}
+        return self.mixed(picks, theirs, k, groups, wish.most_per_category if wish else None)
 
     def mixed(
         self,

@@ -50,15 +50,14 @@ def challenge(shop: LiveShop, version: str) -> None:
 
 
 def _try_on(shop: LiveShop, version: str) -> None:
-    """Go on with a trial that a stop has interrupted, by other coins than those that were thrown; without it where that version is gone."""
-    if not is_shipped(folder := _folder(shop.folder, version)):
-        warnings.warn(f"{folder}: gone, so its trial is over", stacklevel=3)
-        return
+    """Go on with a trial that a stop has interrupted; where its version cannot be opened any more, the champion goes on alone."""
     try:
-        shop.try_out(open_live(folder), version, seed=shop.journal.path.stat().st_size)
-    except BaseException:
-        shop.close()
-        raise
+        challenger = open_live(_folder(shop.folder, version))
+    except Exception as error:
+        warnings.warn(f"the trial of version {version} is over, as it cannot be opened: {error}", stacklevel=3)
+        shop.end_trial()
+    else:
+        shop.try_out(challenger, version)
 
 
 def _take_over(shop: LiveShop, live: LiveRecommender, version: str, before: list[str]) -> None:
@@ -107,7 +106,16 @@ def roll_back(root: Path) -> str:
 def promoted(root: Path) -> list[str]:
     """Name the versions that were promoted and not rolled back, the one that answers last."""
     path = root / _CURRENT
-    history: list[str] = json.loads(path.read_text()) if path.exists() else []
+    if not path.exists():
+        return []
+    try:
+        history = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(
+            f"{path}: no JSON ({error}); write a list of version names, the one that answers last"
+        ) from error
+    if not (isinstance(history, list) and all(isinstance(name, str) for name in history)):
+        raise ValueError(f"{path}: {history!r} must be a list of version names, the one that answers last")
     return history
 
 

@@ -12,7 +12,7 @@ import uvicorn
 from threadpoolctl import threadpool_limits
 
 from recolab.feedback import EpsilonGreedy
-from recolab.live import open_shop
+from recolab.live import LiveShop, open_shop
 from recolab.service.app import create_app
 
 KEY = "RECOLAB_API_KEY"  # in the environment: asked of whoever writes
@@ -43,8 +43,8 @@ def main() -> None:
     # uvicorn raises the signal again when its last answer is given: a stop that was asked for is no failure.
     signal.signal(signal.SIGTERM, _end)
     # One list is made at a time: a second thread of BLAS would only wait, loudly, for its share of a product.
-    with threadpool_limits(1, "blas"), open_shop(told.folder) as shop:
-        shop.live.explore(policy)
+    with threadpool_limits(1, "blas"), _opened(asked, told.folder) as shop:
+        shop.explore(policy)
         uvicorn.run(
             create_app(shop, key),
             host=told.host,
@@ -54,6 +54,15 @@ def main() -> None:
             access_log=False,
             timeout_graceful_shutdown=LAST_ANSWERS,
         )
+
+
+def _opened(asked: argparse.ArgumentParser, folder: Path) -> LiveShop:
+    try:
+        return open_shop(folder)
+    except BlockingIOError as error:
+        asked.error(f"{folder} is served already: {error.strerror} ({error.filename})")
+    except FileNotFoundError as error:
+        asked.error(f"{error}\n(`make report` ships a shop before `make serve` opens it)")
 
 
 def _end(*_: object) -> NoReturn:

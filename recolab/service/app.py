@@ -71,7 +71,7 @@ def _listing(shop: LiveShop) -> Any:
         live = shop.live
         excluded = [of_type(item, live.item_type) for item in asked.exclude]
         picks = shop.recommend(asked.user_id, asked.k, replace(asked.rules(), exclude=excluded), asked.wish())
-        user, cards = of_type(asked.user_id, live.user_type), [shop.card(pick.item) for pick in picks]
+        user, cards = of_type(asked.user_id, live.user_type), _cards(shop, picks)
         return _answer(live, picks, cards, await _why(asked, live, partial(live.reasons, user), picks))
 
     return recommendations
@@ -112,7 +112,7 @@ def _reading(shop: LiveShop, meters: Meters) -> APIRouter:
         seen, excluded = ([of_type(item, live.item_type) for item in ids] for ids in (visit.items, visit.exclude))
         rules = replace(visit.rules(), exclude=excluded)
         picks = shop.recommend_for(seen, visit.k, rules, visit.wish())
-        cards = [shop.card(pick.item) for pick in picks]
+        cards = _cards(shop, picks)
         return _answer(live, picks, cards, await _why(visit, live, partial(live.reasons_for, seen), picks))
 
     @router.get("/categories")
@@ -154,6 +154,14 @@ async def _why(
     known = [pick.item for pick in picks if live.knows(pick.item)]  # during a trial, not all are the champion's
     because = dict(zip(known, await run_in_threadpool(reasons, known), strict=True))
     return [because.get(pick.item) for pick in picks]
+
+
+def _cards(shop: LiveShop, picks: list[Pick]) -> list[Card]:
+    """Say what there is to show; of what only a recommender knew that has just gone, its id."""
+    bare = (Card(pick.item, str(pick.item), None, None, None) for pick in picks)
+    return [
+        shop.card(pick.item) if shop.knows(plain(pick.item)) else card for pick, card in zip(picks, bare, strict=True)
+    ]
 
 
 def _answer(live: LiveRecommender, picks: list[Pick], cards: list[Card], reasons: list[Any]) -> Response:

@@ -16,9 +16,13 @@ class Key:
     """Asked of whoever writes, byte for byte as the environment holds it."""
 
     def __init__(self, key: str) -> None:
-        """Raises ValueError for an empty key."""
+        """Raises ValueError for an empty key, and one with blanks around it, which no header keeps."""
         if not key:
             raise ValueError("an empty API key would let everybody write")
+        if key != key.strip():
+            raise ValueError(
+                "the API key begins or ends with a blank or a line's end, which no header keeps: take it away"
+            )
         self._wanted = os.fsencode(key)
 
     def opens(self, key: str | None) -> bool:

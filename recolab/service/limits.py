@@ -64,7 +64,7 @@ class Gate:
         self.app, self.meters, self.rate = app, meters, Rate(per_second)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or refuse: 429 too often, 411 a body of unknown length, 413 a body too large."""
+        """Answer, or refuse: 429 too often, 411 a body of unknown length, 413 a body too large; without a length there is none."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -88,8 +88,9 @@ class Gate:
             return JSONResponse({"detail": f"more than {self.rate.per_second:g} requests a second"}, 429)
         if scope["method"] not in ("POST", "PUT"):
             return None
-        size = Headers(scope=scope).get("content-length", "")
-        if not size.isdecimal():
+        headers = Headers(scope=scope)
+        size = headers.get("content-length", "0")
+        if "transfer-encoding" in headers or not size.isdecimal():
             return JSONResponse({"detail": "a body wants its Content-Length"}, 411)
         if len(size) > 15 or int(size) > BODY_BYTES:
             return JSONResponse({"detail": f"a body of {size} bytes: at most {BODY_BYTES:,}"}, 413)

@@ -11,6 +11,7 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect
 
 from recolab.service.key import KEY_HEADER, Key
 
@@ -28,6 +29,8 @@ class Straight(APIRoute):
         """Make the short way, with the long one behind it."""
         long_way, endpoint = super().get_route_handler(), self.endpoint
         keys = [one.dependency for one in self.dependencies if isinstance(one.dependency, Key)]
+        if len(keys) < len(self.dependencies):
+            raise TypeError(f"{self.path}: the short way asks for a Key and for nothing else")
         [argument] = inspect.signature(endpoint, eval_str=True).parameters.values()
         read = _query_reader(argument.annotation) if self.body_field is None else _body_reader(argument.annotation)
 
@@ -36,6 +39,8 @@ class Straight(APIRoute):
                 asked = await read(request) if all(key.opens(request.headers.get(KEY_HEADER)) for key in keys) else None
             except ValidationError:
                 asked = None
+            except ClientDisconnect:
+                return Response(status_code=400)  # nobody reads it
             if asked is None:
                 return await long_way(request)
             answer = await endpoint(asked)
@@ -46,7 +51,7 @@ class Straight(APIRoute):
 
 def _body_reader(model: type[BaseModel]) -> Callable[[Request], Coroutine[Any, Any, BaseModel | None]]:
     async def read(request: Request) -> BaseModel | None:
-        if request.headers.get("content-type") != "application/json":
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             return None
         return model.model_validate_json(await request.body())
 
