@@ -152,3 +152,13 @@ def test_a_stranger_is_told_what_everybody_buys_though_popularity_has_no_weight(
         np.eye(13, 13, dtype=np.float32),
     )
     assert [pick.item for pick in live.recommend("nobody", 3)] == [11, 10, 9]
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 40, 41, 700, 5000])
+@pytest.mark.parametrize("n", [1, 10, 300])
+def test_the_largest_are_those_that_sorting_finds(size, n):
+    rng = np.random.default_rng(size)
+    for drawn in (rng.normal(size=size), rng.integers(0, 3, size), np.where(rng.random(size) < 0.9, -np.inf, 1.0)):
+        scores = drawn.astype(np.float32)
+        wanted = [row for row in np.argsort(-scores, kind="stable")[:n] if scores[row] > -np.inf]
+        assert largest(scores, n).tolist() == wanted
