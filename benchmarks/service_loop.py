@@ -226,8 +226,8 @@ def figures(owner: Owner, happened: Happened) -> pl.DataFrame:
         "requests": (owner.door.asked + owner.door.sent, "count"),
         "requests per second": ((owner.door.asked + owner.door.sent) / happened.seconds, "per second"),
         "requests that failed": (sum(owner.door.failed.values()), "count"),
-        "lists that the log lacks": (happened.lists - shown[LIST].n_unique(), "count"),
-        "events that the journal lacks": (owner.door.sent - len(events), "count"),
+        "lists that the log lacks": (abs(happened.lists - shown[LIST].n_unique()), "count"),
+        "events that the journal lacks": (abs(owner.door.sent - len(events)), "count"),
         "clicks per list, expected by the truth": (happened.expected / happened.lists, "clicks"),
         "clicks per list": (happened.clicks / happened.lists, "clicks"),
         # More: some find on their own what they were shown a moment ago, and a log cannot tell.
