@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import polars as pl
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from recolab.plots.style import BLUE, GREY, PAPER, RED, End, colour_of, finish, names_at_ends
 
+FEW_DAYS = 10  # each has its mark
 # A policy keeps its colour in every figure.
 POLICY_COLOURS = {
     "Nightly": GREY,
@@ -40,7 +41,8 @@ def policy_days(
             ax.fill_between(one["day"], one["low"], one["high"], color=colour, alpha=0.13, linewidth=0)
         ends.append(End(one["day"][-1], one["value"][-1], str(name), colour, bold=False))
     ax.margins(x=0.01)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    days = table["day"].unique().sort().to_list()
+    ax.xaxis.set_major_locator(FixedLocator(days) if len(days) <= FEW_DAYS else MaxNLocator(integer=True))
     names_at_ends(ax, ends)
     return finish(ax, title, "day", label, grid="y")
 
