@@ -21,8 +21,8 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 class Straight(APIRoute):
     """A route of one argument, a model that a body or a query is read into in one step.
 
-    What does not fit, or has not the key, goes FastAPI's own way instead, which takes three times as long and says why: a path
-    is documented, and refuses, as any other.
+    What does not fit, or has not the key, goes FastAPI's own way instead, which says why: such a path is documented, and
+    refuses, as any other.
     """
 
     def get_route_handler(self) -> Handler:
