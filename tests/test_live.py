@@ -152,6 +152,8 @@ def test_a_session_that_grew_is_one_that_was_read_at_once(happened, shop, monkey
     assert len(after) <= 20
     for voice in (encoded, linked):
         np.testing.assert_allclose(whole(voice.opinion(after, at)), whole(voice.opinion(anew, at)), atol=1e-5)
+    for kept, read in zip(vars(encoded._bags(after)).values(), vars(encoded._bags(anew)).values(), strict=True):
+        np.testing.assert_allclose(kept, read, atol=1e-6)  # a norm would hide a wrong size
 
 
 def test_what_is_sold_out_leaves_the_very_next_list_and_comes_back(live):

@@ -323,10 +323,18 @@ def test_a_trial_that_is_over_does_not_come_back(root):
         challenge(shop, "2")
     (root / "versions" / "2" / "encoder.onnx").unlink()  # damaged: the shop opens all the same
     with pytest.warns(UserWarning, match="the trial of version 2 is over"):
-        assert trial_after_a_start(root) is None
+        shop = open_shop(root)
+    with shop:
+        lines = len(list(replay(root / "events.log")))
+        shop.end_trial()  # once is enough
+        assert (shop.trial, len(list(replay(root / "events.log")))) == (None, lines)
     rmtree(root / "versions" / "2")
     copytree(root / "kept", root / "versions" / "2")
     assert trial_after_a_start(root) is None
+    with open_shop(root) as shop:
+        lines = len(list(replay(root / "events.log")))
+        shop.end_trial()  # of none
+        assert len(list(replay(root / "events.log"))) == lines
 
 
 @pytest.mark.parametrize("text", ["{broken", '"2"', "[1, 2]", "{}"])
