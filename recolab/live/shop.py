@@ -225,6 +225,7 @@ class LiveShop:
 
     def _try(self, version: str, seed: int, challenger: LiveRecommender) -> None:
         self._seat(trial=Trial(challenger, version, np.random.default_rng(seed)))
+        self.interrupted = None
 
     def _take(self, version: str, live: LiveRecommender) -> None:
         self._seat(live=live, version=version, trial=None)
