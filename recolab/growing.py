@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import numpy as np
 import torch
 
 from recolab.evaluation import Task, validation_score
 from recolab.histories import Histories
+from recolab.models.following import WithFollowers
 from recolab.models.transformer import Transformer, TransformerConfig
 from recolab.training import TrainConfig
+from recolab.tuning import Space, tune
 
 DROPOUTS = ((0.5, 0.3), (0.3, 0.2), (0.15, 0.1))  # of the encoder, and of what it reads; the likeliest first
 NARROW, WIDE = 64, 128  # widths
 LEAST, WORTH, LONG = 3, 4, 12  # epochs: of any run, for a wide table to be worth its price, of the longest run
 PATIENCE = 3  # epochs without a better score, after which a run has begun to learn by heart
 SAMPLED = 2048  # items drawn for a batch where the whole catalog is too much to ask
+REMEMBERED: Space = {  # how much followers count, the likeliest first; trust of 0 leaves the network as it was
+    "trust": [1.0, 2.0, 0.5, 0.0],
+    "sharpness": [30.0, 3.0, 10.0, 100.0],
+    "damping": [0.1, 0.3, 0.5, 0.0],
+    "half_life_days": [1.5, 5.0, 30.0],
+}
+TRIALS = 24  # of them, at most
 PROBED = 10  # one history in so many is enough to tell how long an epoch takes
 
 
@@ -39,6 +49,16 @@ def grow_transformer(histories: Histories, task: Task, seconds: float, seed: int
         if now + (now - started) > ends:
             break
     return best  # type: ignore[return-value]  # there is a first
+
+
+def remember(model: Transformer, histories: Histories, task: Task, seconds: float, seed: int) -> WithFollowers:
+    """Let a trained model remember what followed what, as much as validation likes.
+
+    histories: those that the model learned from    seconds: at most, but for one trial and the last fit
+    """
+    make = partial(WithFollowers, model)
+    best, _ = tune(make, REMEMBERED, histories, [task], TRIALS, seed, seconds=seconds)
+    return make(**best[task.name]).fit(histories, task.catalog)
 
 
 def best_epoch(model: Transformer) -> tuple[int, float]:

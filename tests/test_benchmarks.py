@@ -214,8 +214,11 @@ def test_a_single_model_is_grown_from_the_raw_file_and_asked_once(monkeypatch, c
     monkeypatch.setattr(single, "write_table", lambda name, table, replacing: written.append(table))
     single.main(["beauty"], 0.001, [7, 8])
     [table] = written
-    assert table.select("set", "seed", "minutes").rows() == [("Beauty", 7, 0.001), ("Beauty", 8, 0.001)]
+    two = ["Transformer", "Transformer with followers"]
+    asked = [("Beauty", seed, 0.001, model) for seed in (7, 8) for model in two]
+    assert table.select("set", "seed", "minutes", "model").rows() == asked
     assert (table["ndcg@10_low"] <= table["ndcg@10"]).all()
+    assert table.filter(seed=7)["seconds"].is_sorted()
     assert table.select("dim", "epochs").row(0) >= (64, 1)
     assert '"case": "Beauty, seed 8"' in capsys.readouterr().out
 

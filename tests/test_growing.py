@@ -5,9 +5,12 @@ import polars as pl
 import pytest
 
 from recolab import growing
+from recolab.evaluation import validation_score
 from recolab.folds import leave_one_out_tasks
-from recolab.growing import best_epoch, grow_transformer
+from recolab.growing import best_epoch, grow_transformer, remember
+from recolab.models.transformer import Transformer, TransformerConfig
 from recolab.schema import ITEM, KIND, TIME, USER, VALUE
+from recolab.training import TrainConfig
 
 N_ITEMS = 30
 
@@ -105,3 +108,39 @@ def test_a_catalog_too_large_for_the_time_is_sampled(ring):
     model = grow_transformer(ring.training, ring.validation, seconds=1e-9, seed=7)
     assert model.config.negatives == growing.SAMPLED
     assert grow_transformer(ring.training, ring.validation, seconds=20, seed=7).config.negatives == 0
+
+
+def untaught(loo):
+    """Make a network that has learned nothing."""
+    shape = TransformerConfig(dim=8, warm_start=False)
+    return Transformer(shape, TrainConfig(0, progress=False)).fit(loo.training, loo.validation.catalog)
+
+
+def test_what_followed_what_is_remembered_where_validation_likes_it(ring):
+    model = untaught(ring)
+    remembering = remember(model, ring.training, ring.validation, 5.0, 7)
+    assert remembering.trust > 0
+    assert remembering.name == "Transformer with followers"
+    assert validation_score(remembering, ring.validation) > 0.9 > validation_score(model, ring.validation)
+
+
+class Knowing(Transformer):
+    """A network that knows the ring better than its log does: the log of this world steps back."""
+
+    def score(self, histories):
+        scores = np.zeros((len(histories), 1 + N_ITEMS), np.float32)
+        newest = histories.items[histories.offsets[1:] - 1]
+        scores[np.arange(len(histories)), 1 + newest % N_ITEMS] = 1.0
+        return scores
+
+
+def test_followers_that_only_harm_are_not_believed(ring):
+    untaught_, backwards = untaught(ring), ring.training.take(slice(None))
+    knowing = Knowing(untaught_.config, untaught_.training)
+    backwards.items[:] = np.concatenate([part[::-1] for part in np.split(backwards.items, backwards.offsets[1:-1])])
+    assert remember(knowing, backwards, ring.validation, 5.0, 7).trust == 0
+
+
+def test_without_time_the_likeliest_is_taken_as_it_is(ring):
+    remembering = remember(untaught(ring), ring.training, ring.validation, 0.0, 7)
+    assert (remembering.trust, remembering.sharpness) == (1.0, 30.0)

@@ -56,11 +56,14 @@ class _ItemToItem:
     def __init__(self, half_life_days: float, k: int, name: str) -> None:
         self.half_life_days, self.k, self.name = half_life_days, k, name
 
+    def votes(self, histories: Histories) -> sparse.csr_matrix:
+        """Let the decayed history vote: B histories -> (B, N) sparse, 0 or more."""
+        decayed = histories.matrix(self.links.shape[0], histories.weights(self.half_life_days))
+        return (decayed @ self.links).tocsr()
+
     def score(self, histories: Histories) -> NDArray[np.float32]:
-        """Let the decayed history vote: B histories -> (B, N); popularity orders what nobody votes for."""
-        n_items = self.links.shape[0]
-        votes = histories.matrix(n_items, histories.weights(self.half_life_days)) @ self.links
-        scores: NDArray[np.float32] = votes.toarray() + self.popularity
+        """Rank by votes: B histories -> (B, N); popularity orders what nobody votes for."""
+        scores: NDArray[np.float32] = self.votes(histories).toarray() + self.popularity
         scores[:, PAD] = -np.inf
         return scores
 

@@ -1,0 +1,45 @@
+"""A sequence model that also remembers what followed what: rare pairs that a network of few numbers an item has to smooth away."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recolab.histories import Catalog, Histories
+from recolab.models.neighbours import Transitions
+from recolab.models.sequential import SequenceModel
+
+
+class WithFollowers:
+    """A trained network beside a table of followers: logit + trust · log(1 + sharpness · votes).
+
+    A product of two experts (Hinton 2002), for both speak in logarithms of a share: h·e_j of the network, and the votes of
+    `Transitions`, which count what came next in all histories. Ids are all that either knows.
+    """
+
+    def __init__(
+        self,
+        model: SequenceModel,
+        trust: float = 1.0,
+        sharpness: float = 30.0,
+        half_life_days: float = 1.5,
+        damping: float = 0.1,
+        name: str | None = None,
+    ) -> None:
+        self.model, self.trust, self.sharpness = model, trust, sharpness
+        self.followers = Transitions(half_life_days, reach=10, damping=damping)
+        self.name = name or f"{model.name} with followers"
+
+    def fit(self, histories: Histories, catalog: Catalog) -> Self:
+        """Count followers; the network has learned before, and stays as it is."""
+        self.followers.fit(histories, catalog)
+        return self
+
+    def score(self, histories: Histories) -> NDArray[np.float32]:
+        """Add what followers say to the logits: B histories -> (B, N), PAD at -inf; no past, what sells most."""
+        scores = self.model.score(histories)
+        votes = self.followers.votes(histories).tocoo()
+        scores[votes.row, votes.col] += self.trust * np.log1p(self.sharpness * votes.data)
+        return scores
