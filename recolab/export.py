@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from recolab.compiled import INPUTS, CompiledEncoder
 from recolab.lab import write_atomically
-from recolab.models.sequential import SequenceModel, SequenceNetwork
+from recolab.models.network import SequenceNetwork, newest_state
+from recolab.models.sequential import SequenceModel
 from recolab.models.transformer import TransformerEncoder
 
 Floats = NDArray[np.float32]
@@ -56,12 +57,7 @@ class _Newest(nn.Module):
     def forward(self, visits: Tensor, ages: Tensor) -> Tensor:
         """Read one history whole: nothing is padded."""
         is_visit = torch.ones_like(ages, dtype=torch.bool)
-        read = (self.norm_in(visits), is_visit, ages)
-        if isinstance(self.encoder, TransformerEncoder):  # in its last block only the newest visit needs to ask
-            newest = self.encoder.newest(*read)
-        else:
-            newest = self.encoder(*read)[:, -1]
-        state: Tensor = self.norm_out(newest)
+        state: Tensor = self.norm_out(newest_state(self.encoder, self.norm_in(visits), is_visit, ages))
         return state
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from recolab.models.convolutional import CaserConfig, NextItNetConfig
 from recolab.models.encoder_decoder import EncoderDecoderConfig
+from recolab.models.network import SequenceConfig
 from recolab.models.recurrent import RecurrentConfig
-from recolab.models.sequential import SequenceConfig
 from recolab.models.transformer import TransformerConfig
 from recolab.training import TrainConfig
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from recolab.histories import all_windows, build_catalog, lay_out, newest_window, next_visits, pack, visits
+from recolab.models.network import SequenceNetwork
 from recolab.models.objectives import Batches, HiddenVisits, NextVisit
-from recolab.models.sequential import SequenceNetwork
 from tests.networks import BOTH_WAYS
 from tests.worlds import carousel, log
 

@@ -9,10 +9,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from recolab.histories import all_windows, build_catalog, lay_out, pack, visits
+from recolab.histories import all_windows, build_catalog, lay_out, pack, visits, visits_ago
 from recolab.models.convolutional import NextItNet
+from recolab.models.network import SequenceConfig, SequenceNetwork
 from recolab.models.recurrent import Gru4Rec
-from recolab.models.sequential import SequenceConfig, SequenceModel, SequenceNetwork
+from recolab.models.sequential import SequenceModel
 from recolab.models.transformer import Transformer
 from recolab.training import TrainConfig
 from tests.networks import BOTH_WAYS, CAUSAL, SEQUENTIAL
@@ -46,6 +47,13 @@ def test_the_future_cannot_change_the_past(name):
     torch.testing.assert_close(after[0, :7], before[0, :7], **CLOSE)
     assert (after[0, 7] - before[0, 7]).abs().max() > 1e-3
     torch.testing.assert_close(after[1:], before[1:], **CLOSE)
+
+
+@pytest.mark.parametrize("name", [*CAUSAL, *BOTH_WAYS])
+def test_the_newest_state_alone_is_the_last_of_all_states(name):
+    module, histories = untrained(name), carousel(n_users=3, length=8)[0]
+    batch = laid_out(histories.where(visits_ago(histories) < 3 + 2 * histories.owners))  # of 3, 5 and 7 visits
+    torch.testing.assert_close(module.newest(batch), module(batch)[:, -1], **CLOSE)
 
 
 @pytest.mark.parametrize("name", CAUSAL)
@@ -205,7 +213,7 @@ def test_no_place_is_asked_that_was_never_trained(name):
     model, widths = SEQUENTIAL[name](), []
     model.training = replace(model.training, epochs=1)
     model.fit(histories, catalog)
-    model.module.encoder.register_forward_pre_hook(lambda _, inputs: widths.append(inputs[0].shape[1]))
+    model.module.norm_in.register_forward_pre_hook(lambda _, inputs: widths.append(inputs[0].shape[1]))
     scores = model.score(histories)
     assert set(widths) == {8}
     read = 7 if name in BOTH_WAYS else 8  # the blank takes a place

@@ -14,7 +14,7 @@ from recolab.attention import attend
 from recolab.histories import PAD, all_windows, build_catalog, lay_out, newest_window, pack, visits
 from recolab.models import item_vectors
 from recolab.models.item_vectors import cooccurrence_vectors
-from recolab.models.sequential import SequenceNetwork
+from recolab.models.network import SequenceNetwork
 from recolab.models.transformer import Transformer, TransformerConfig, TransformerEncoder, attention_weights
 from recolab.training import TrainConfig
 from tests.worlds import carousel, log
@@ -315,7 +315,7 @@ def test_the_weights_of_a_reader_of_hidden_visits_are_those_of_the_question_it_i
     model = Transformer(replace(CONFIG, max_len=5, hidden_share=0.3), TrainConfig(epochs=1, progress=False))
     model.fit(histories, catalog)
     read = []
-    model.module.encoder.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0].shape))
+    model.module.norm_in.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0].shape))
     window, weights = attention_weights(model, histories)
     model.score(histories)
     assert read == [(6, 5, 16)] * 2  # four visits and the blank: a fifth visit has no place that was ever trained

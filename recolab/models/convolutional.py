@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recolab.models.sequential import SequenceConfig, SequenceModel
+from recolab.models.network import SequenceConfig
+from recolab.models.sequential import SequenceModel
 from recolab.training import require
 
 

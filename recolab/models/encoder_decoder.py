@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from recolab.attention import DecoderBlock, RelativePosition
 from recolab.histories import PAD, Catalog, Histories, Rectangle, bucketed_batches, lay_out, newest_window, visits
+from recolab.models.network import SequenceNetwork
 from recolab.models.objectives import Batch, Objective
-from recolab.models.sequential import SequenceModel, SequenceNetwork
+from recolab.models.sequential import SequenceModel
 from recolab.models.transformer import TransformerConfig, TransformerEncoder
 from recolab.models.writing import ListsBatch, WriteNext, write_best
 from recolab.training import TrainConfig, require

@@ -8,7 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from recolab.models.sequential import SequenceConfig, SequenceModel
+from recolab.models.network import SequenceConfig
+from recolab.models.sequential import SequenceModel
 from recolab.training import require
 
 

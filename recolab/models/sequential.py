@@ -1,11 +1,10 @@
-"""Sequence models of every architecture: one item table, one encoder of visits, one way to learn and one to score."""
+"""Sequence models of every architecture: one network, one way to learn and one to score."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -17,81 +16,13 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from recolab.histories import PAD, Catalog, Histories, Rectangle, bucketed_batches, lay_out, newest_window, visits
+from recolab.histories import PAD, Catalog, Histories, bucketed_batches, lay_out, newest_window, visits
 from recolab.lab import write_atomically
-from recolab.losses import LossName, catalog_loss, full_cross_entropy
+from recolab.losses import catalog_loss, full_cross_entropy
 from recolab.models.item_vectors import cooccurrence_vectors
+from recolab.models.network import SequenceConfig, SequenceNetwork
 from recolab.models.objectives import Batch, Batches, NextVisit, Objective
-from recolab.training import TrainConfig, fit, require, require_types
-
-
-@dataclass(frozen=True)
-class SequenceConfig:
-    """What every architecture shares: the width, how much it reads, and what it is asked while it learns."""
-
-    dim: int = 64
-    max_len: int = 64  # visits read at most
-    dropout: float = 0.2
-    input_dropout: float | None = None  # of the item vectors that are read; None = as dropout
-    negatives: int = 2048  # items sampled per batch; 0 asks the whole catalog
-    sampled_share: float = 1.0  # of the run; after it the whole catalog is asked
-    batch_positions: int = 2048  # visits in a batch
-    warm_start: bool = True  # begin from co-occurrence vectors instead of noise
-    start_norm: float = (
-        1.0  # mean length of an item's vector before learning: shorter ones begin less sure of themselves
-    )
-    loss: LossName = "softmax"
-
-    def __post_init__(self) -> None:
-        require_types(self)
-        require(
-            self,
-            dim=(self.dim >= 1, "1 or more"),
-            max_len=(self.max_len >= 1, "1 or more"),
-            start_norm=(0 < self.start_norm < math.inf, "above 0"),
-            dropout=(0 <= self.dropout < 1, "from 0 to below 1"),
-            input_dropout=(self.input_dropout is None or 0 <= self.input_dropout < 1, "from 0 to below 1, or None"),
-            negatives=(self.negatives >= 0, "0 or more"),
-            sampled_share=(0 <= self.sampled_share <= 1, "from 0 to 1"),
-            loss=(self.loss == "softmax" or self.sampled_share == 1, "softmax, if it is to end with the whole catalog"),
-            batch_positions=(self.batch_positions >= 1, "1 or more"),
-        )
-
-
-class SequenceNetwork(nn.Module):
-    """Say, after every visit, what the next one will hold.
-
-    Input and output share one item table, so the model has a single answer to "what is this item?", whichever
-    side is asking. Visits of one item and a causal Transformer make this SASRec (Kang & McAuley 2018) with a softmax.
-    """
-
-    def __init__(self, n_items: int, config: SequenceConfig, make_encoder: Callable[[], nn.Module]) -> None:
-        super().__init__()
-        self.table = nn.Embedding(n_items, config.dim, padding_idx=PAD)
-        nn.init.normal_(self.table.weight, std=config.start_norm * config.dim**-0.5)
-        with torch.no_grad():
-            self.table.weight[PAD] = 0
-        self.blank = nn.Parameter(torch.zeros(config.dim))  # what stands where a visit is hidden
-        self.dropout = nn.Dropout(config.dropout if config.input_dropout is None else config.input_dropout)
-        self.encoder = make_encoder()
-        self.norm_in, self.norm_out = nn.LayerNorm(config.dim), nn.LayerNorm(config.dim)
-
-    def forward(self, batch: Rectangle) -> Tensor:
-        """Encode every visit with those it may read: W windows of at most T visits -> (W, T, D), nonsense where padded."""
-        is_visit, ages = torch.from_numpy(batch.is_visit), torch.from_numpy(batch.ages)
-        items, starts, cells = map(torch.from_numpy, (batch.items, batch.starts, batch.cells))
-        size = torch.diff(starts, append=starts.new_tensor([len(items)]))[:, None]
-        # The sum of a visit's items over the root of their number: a large basket says more, but not ten times more.
-        bag = F.embedding_bag(items, self.table.weight, starts, mode="sum") / size.clamp(min=1).sqrt()
-        bag = torch.where(size > 0, bag, self.blank)
-        x = bag.new_zeros(is_visit.numel(), bag.size(1)).index_copy(0, cells, bag).view(*is_visit.shape, -1)
-        encoded: Tensor = self.norm_out(self.encoder(self.dropout(self.norm_in(x)), is_visit, ages))
-        return encoded
-
-    def asked(self, batch: Batch) -> Tensor:
-        """Give the state of every position that may be asked for targets: (P, D), the visits of the windows."""
-        states: Tensor = self(batch.windows).flatten(0, 1)[torch.from_numpy(batch.windows.cells)]
-        return states
+from recolab.training import TrainConfig, fit
 
 
 class SequenceModel:
@@ -197,7 +128,7 @@ class SequenceModel:
         with torch.inference_mode():
             for chosen in bucketed_batches(lengths[some], self.config.batch_positions):
                 window = lay_out(histories, visited, windows[some[chosen]])
-                hidden[some[chosen]] = self.module(objective.question(window))[:, -1]
+                hidden[some[chosen]] = self.module.newest(objective.question(window))
             scores: NDArray[np.float32] = (hidden @ self.module.table.weight.T).numpy()
         scores[lengths == 0] = self._popularity
         scores[:, PAD] = -np.inf

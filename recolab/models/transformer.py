@@ -19,8 +19,9 @@ from recolab.attention import (
     visible_history,
 )
 from recolab.histories import Histories, Rectangle, lay_out, newest_window, visits
+from recolab.models.network import SequenceConfig
 from recolab.models.objectives import HiddenVisits, NextVisit, Objective
-from recolab.models.sequential import SequenceConfig, SequenceModel
+from recolab.models.sequential import SequenceModel
 from recolab.training import require
 
 
