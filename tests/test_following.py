@@ -9,6 +9,7 @@ import pytest
 from recolab.histories import PAD, build_catalog, pack
 from recolab.models.following import WithFollowers
 from recolab.models.transformer import Transformer, TransformerConfig
+from recolab.schema import ITEM
 from recolab.training import TrainConfig
 from tests.worlds import carousel, log
 
@@ -51,3 +52,16 @@ def test_who_has_no_past_gets_what_the_network_gives(world):
     nobody = histories.take([0]).where(np.zeros(histories.lengths[0], bool))
     remembering = WithFollowers(model).fit(histories, catalog)
     np.testing.assert_array_equal(remembering.score(nobody), model.score(nobody))
+
+
+@pytest.mark.parametrize("knobs", [{"trust": -1.0}, {"trust": float("nan")}, {"sharpness": 0.0}])
+def test_knobs_that_mean_nothing_are_refused_by_name(world, knobs):
+    with pytest.raises(ValueError, match=r"trust = .* sharpness = "):
+        WithFollowers(world[3], **knobs)
+
+
+def test_the_catalog_of_another_network_is_refused(world):
+    histories, _, events, model = world
+    smaller = build_catalog(events.filter(events[ITEM] < 5))
+    with pytest.raises(ValueError, match="knows 9 rows, the catalog has 6"):
+        WithFollowers(model).fit(histories, smaller)

@@ -135,8 +135,9 @@ class Knowing(Transformer):
 
 
 def test_followers_that_only_harm_are_not_believed(ring):
-    untaught_, backwards = untaught(ring), ring.training.take(slice(None))
-    knowing = Knowing(untaught_.config, untaught_.training)
+    plain, backwards = untaught(ring), ring.training.take(slice(None))
+    knowing = Knowing(plain.config, plain.training)
+    knowing.module = plain.module
     backwards.items[:] = np.concatenate([part[::-1] for part in np.split(backwards.items, backwards.offsets[1:-1])])
     assert remember(knowing, backwards, ring.validation, 5.0, 7).trust == 0
 

@@ -17,6 +17,7 @@ class WithFollowers:
 
     A product of two experts (Hinton 2002), for both speak in logarithms of a share: h·e_j of the network, and the votes of
     `Transitions`, which count what came next in all histories. Ids are all that either knows.
+    half_life_days: of what was read (steps where ordinal)    Raises ValueError for a trust below 0, or a sharpness not above it.
     """
 
     def __init__(
@@ -28,12 +29,21 @@ class WithFollowers:
         damping: float = 0.1,
         name: str | None = None,
     ) -> None:
+        if not (trust >= 0 and sharpness > 0):
+            raise ValueError(f"trust = {trust} must be 0 or more, sharpness = {sharpness} above 0")
         self.model, self.trust, self.sharpness = model, trust, sharpness
         self.followers = Transitions(half_life_days, reach=10, damping=damping)
         self.name = name or f"{model.name} with followers"
 
     def fit(self, histories: Histories, catalog: Catalog) -> Self:
-        """Count followers; the network has learned before, and stays as it is."""
+        """Count followers; the network has learned before, and stays as it is.
+
+        Raises ValueError where it learned on a catalog of another size.
+        """
+        if (known := self.model.module.table.num_embeddings) != len(catalog):
+            raise ValueError(
+                f"{self.model.name} knows {known} rows, the catalog has {len(catalog)}: give its own catalog"
+            )
         self.followers.fit(histories, catalog)
         return self
 
