@@ -219,6 +219,7 @@ def test_a_single_model_is_grown_from_the_raw_file_and_asked_once(monkeypatch, c
     assert table.select("set", "seed", "minutes", "model").rows() == asked
     assert (table["ndcg@10_low"] <= table["ndcg@10"]).all()
     assert table.filter(seed=7)["seconds"].is_sorted()
+    assert table.filter(model="Transformer")["trust"].to_list() == [0.0, 0.0]  # it has none to believe
     assert table.select("dim", "epochs").row(0) >= (64, 1)
     assert '"case": "Beauty, seed 8"' in capsys.readouterr().out
 

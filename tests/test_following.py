@@ -65,3 +65,8 @@ def test_the_catalog_of_another_network_is_refused(world):
     smaller = build_catalog(events.filter(events[ITEM] < 5))
     with pytest.raises(ValueError, match="knows 9 rows, the catalog has 6"):
         WithFollowers(model).fit(histories, smaller)
+
+
+def test_followers_are_counted_as_it_is_told(world):
+    followers = WithFollowers(world[3], half_life_days=4.0, damping=0.7).followers
+    assert (followers.half_life_days, followers.damping, followers.reach) == (4.0, 0.7, 10)
