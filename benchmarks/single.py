@@ -4,7 +4,8 @@ python -m benchmarks.single                          # Beauty and Sports: two ho
 python -m benchmarks.single sports --minutes 10 --seeds 7
 
 Leave-one-out, all items ranked, history masked. The recipe (`growing`) chooses width, epochs and dropout on 3,000 users of the
-validation, as does `remember`, which adds a table of followers to the logits; the test is asked once. A set's rows are replaced by those of the newest run, so name all its seeds.
+validation, as does `remember`, which adds a table of followers to the logits; the test is asked once. A set's rows are replaced
+by those of the newest run, so name all its seeds.
 """
 
 from __future__ import annotations
