@@ -97,7 +97,7 @@ def grown(n_items: int) -> tuple[Callable[[bool], LiveRecommender], float]:
     links = _repeated_links(linked.links, copies)[: n_items + 1, : n_items + 1]
     sold = np.bincount(past.items, minlength=n_items + 1).astype(np.float32)
     catalog = _repeated(live.catalog, copies, n_items)
-    compiled = CompiledEncoder(shipped() / "encoder.onnx")
+    compiled = CompiledEncoder(shipped() / "encoder.onnx", encoded.max_len)
     asked = range(0, len(past), max(len(past) // 200, 1))
     exact = Encoded(compiled, FloatTable(table), encoded.max_len)
     states = np.stack([exact.state(session_of(past, b), past.as_of) for b in asked if past.lengths[b]])

@@ -80,7 +80,7 @@ def anew_and_kept(length: int) -> tuple[float, float]:
     model._popularity = np.zeros(PAD + 2, np.float32)
     with TemporaryDirectory() as folder:
         export_encoder(model, Path(folder) / "encoder.onnx")
-        compiled = CompiledEncoder(Path(folder) / "encoder.onnx")
+        compiled = CompiledEncoder(Path(folder) / "encoder.onnx", length)
     bags, ages, states = (
         np.random.default_rng(7).normal(size=(length, DIM)).astype(np.float32),
         np.zeros(length, np.float32),

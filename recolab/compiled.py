@@ -10,18 +10,31 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 INPUTS = ("visits", "ages")
+LENGTH = "visits"  # what ONNX calls the number of them
 
 
 class CompiledEncoder:
-    """A history's state by ONNX Runtime, on one thread: of one short history, a second thread only waits."""
+    """A history's state by ONNX Runtime, on one thread: of one short history, a second thread only waits.
 
-    def __init__(self, path: Path) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    longest: visits of the histories that are met most, those of all who came often; compiled for this number alone, their
+    shapes are worked out once, which saves a fifth of the time (of 64 visits)
+    """
+
+    def __init__(self, path: Path, longest: int) -> None:
+        self.longest = longest
+        self._any, self._whole = _session(path), _session(path, longest)
 
     def __call__(self, visits: Floats, ages: Floats) -> Floats:
         """Read T visits, oldest first: (T, D) bags of item vectors and (T,) ages in days -> (D,)."""
-        [state] = self._session.run(None, {"visits": visits[None], "ages": ages[None]})
+        session = self._whole if len(visits) == self.longest else self._any
+        [state] = session.run(None, {"visits": visits[None], "ages": ages[None]})
         found: Floats = state[0]
         return found
+
+
+def _session(path: Path, length: int | None = None) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    if length is not None:
+        options.add_free_dimension_override_by_name(LENGTH, length)
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 from torch import Tensor, nn
 
-from recolab.compiled import INPUTS, CompiledEncoder
+from recolab.compiled import INPUTS, LENGTH, CompiledEncoder
 from recolab.lab import write_atomically
 from recolab.models.network import SequenceNetwork, newest_state
 from recolab.models.sequential import SequenceModel
@@ -82,7 +82,7 @@ def export_encoder(model: SequenceModel, path: Path) -> None:
         )
     newest = _Newest(model.module.eval(), model.config.max_len).eval()
     example = torch.zeros(1, 3, model.config.dim), torch.zeros(1, 3)
-    length = torch.export.Dim("visits", min=1, max=model.config.max_len)
+    length = torch.export.Dim(LENGTH, min=1, max=model.config.max_len)
     with torch.no_grad(), _quiet():
         program = torch.onnx.export(
             newest,
@@ -101,7 +101,7 @@ def export_encoder(model: SequenceModel, path: Path) -> None:
 
 def _require_equal(path: Path, model: SequenceModel) -> None:
     """Ask both about histories of several lengths: an exporter may take the example's for the only one."""
-    read, rng = CompiledEncoder(path), np.random.default_rng(0)
+    read, rng = CompiledEncoder(path, model.config.max_len), np.random.default_rng(0)
     for length in {1, 2, model.config.max_len}:
         bags, ages = (
             rng.normal(size=(length, model.config.dim)).astype(np.float32),

@@ -35,7 +35,7 @@ def test_one_history_is_read_as_torch_reads_it(variant, tmp_path):
     architecture, shape = VARIANTS[variant]
     model, histories = trained(architecture, **shape)
     export_encoder(model, tmp_path / "encoder.onnx")
-    read = CompiledEncoder(tmp_path / "encoder.onnx")
+    read = CompiledEncoder(tmp_path / "encoder.onnx", 10)
     table = model.module.table.weight.detach().numpy()
     for length in (1, 2, 7, 10):
         one = histories.take(slice(3, 4)).last(length)

@@ -54,7 +54,7 @@ def shop(tmp_path_factory):
         one.fit(past, catalog)
     path = tmp_path_factory.mktemp("live") / "encoder.onnx"
     export_encoder(model, path)
-    return catalog, past, models, CompiledEncoder(path)
+    return catalog, past, models, CompiledEncoder(path, 10)
 
 
 def voices_of(shop):

@@ -187,7 +187,7 @@ def test_a_basket_counts_by_its_root_and_the_compiled_encoder_sees_how_long_ago_
     model, past = timed
     export_encoder(model, tmp_path / "encoder.onnx")
     voice = Encoded(
-        CompiledEncoder(tmp_path / "encoder.onnx"), FloatTable(model.module.table.weight.detach().numpy()), 10
+        CompiledEncoder(tmp_path / "encoder.onnx", 10), FloatTable(model.module.table.weight.detach().numpy()), 10
     )
     sessions = Sessions(past, most=99)
     for user in past.users[:8]:

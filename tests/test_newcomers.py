@@ -41,7 +41,7 @@ def fitted(tmp_path_factory):
     path = tmp_path_factory.mktemp("live") / "encoder.onnx"
     export_encoder(model.fit(past, catalog), path)
     links = Transitions(half_life_days=4, reach=1).fit(past, catalog).links
-    return catalog, past, model, CompiledEncoder(path), links
+    return catalog, past, model, CompiledEncoder(path, 10), links
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ def _ship_index(folder: Path, table: Floats, past: Histories, max_len: int) -> f
     if len(table) <= LARGE:
         (folder / _INDEX).unlink(missing_ok=True)
         return None
-    encoded = Encoded(CompiledEncoder(folder / _ENCODER), FloatTable(table), max_len)
+    encoded = Encoded(CompiledEncoder(folder / _ENCODER, max_len), FloatTable(table), max_len)
     asked = np.flatnonzero(past.lengths > 0)[:: max(len(past) // ASKED, 1)]
     states = np.stack([encoded.state(session_of(past, b), past.as_of) for b in asked])
     index, recall = make_index(table, states)
@@ -118,7 +118,7 @@ def open_voices(folder: Path, *, int8: bool = False) -> list[Voice]:
     n_items = len(tables["table"])
     links = sparse.csr_matrix((tables["links"], tables["columns"], tables["ends"]), (n_items, n_items))
     return [
-        Encoded(CompiledEncoder(folder / _ENCODER), table, note["max_len"]),
+        Encoded(CompiledEncoder(folder / _ENCODER, note["max_len"]), table, note["max_len"]),
         Linked(links, note["transitions"]["half_life_days"], "Transitions"),
         Habit(**note["habit"]),
         Favour(tables["popularity"]),
