@@ -3,7 +3,10 @@
 import ast
 import json
 import re
+import subprocess
+import sys
 import tomllib
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
@@ -193,6 +196,28 @@ def test_every_requirement_is_pinned_to_a_version_that_it_allows():
 def test_the_light_core_has_nothing_of_the_notebooks():
     core = {canonicalize_name(Requirement(text).name) for text in PROJECT["project"]["dependencies"]}
     assert not core & {"matplotlib", "jupyterlab", "papermill", "pyspark", "duckdb", "seaborn", "ipywidgets", "psutil"}
+
+
+def needed(names):
+    """All distributions that some need, and those that they need."""
+    found, asked = set(), [canonicalize_name(name) for name in names]
+    while asked:
+        if (name := asked.pop()) not in found:
+            found.add(name)
+            texts = map(Requirement, requires(name) or ())
+            asked += [canonicalize_name(one.name) for one in texts if not one.marker or one.marker.evaluate()]
+    return found
+
+
+def test_the_package_alone_follows_its_recipe_without_the_extras():
+    core = needed(Requirement(text).name for text in PROJECT["project"]["dependencies"])
+    extras = set(requirements()) - core
+    brought = packages_distributions().items()
+    blocked = [module for module, by in brought if {canonicalize_name(name) for name in by} <= extras]
+    assert {"matplotlib", "onnxruntime", "papermill"} <= set(blocked)
+    code = "import sys; sys.modules.update(dict.fromkeys(sys.argv[1:])); import recolab; recolab.benchmark"
+    done = subprocess.run([sys.executable, "-c", code, *blocked], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_every_make_target_is_explained():

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,3 +43,68 @@ def test_its_make_targets_exist():
 def test_its_links_lead_to_files_that_are_there():
     links = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", README.read_text())
     assert not [link for link in links if not (ROOT / link).exists()]
+
+
+# Its table of results says what the tables of the benchmarks say.
+
+
+def table(name):
+    return pl.read_csv(ROOT / "benchmarks" / f"{name}.csv")
+
+
+def said(text, row):
+    """A line of README's table that begins with these words holds this, bold or not."""
+    [line] = [line for line in README.read_text().replace("*", "").splitlines() if line.startswith(f"| {row}")]
+    assert text in line, f"{row}: {text} is measured, README has {line}"
+
+
+def score(value):
+    return f"{value:.4f}".lstrip("0")
+
+
+@pytest.mark.parametrize(("name", "row"), [("Beauty", "Amazon Beauty"), ("Sports", "Amazon Sports")])
+def test_its_table_has_the_hybrids_means_and_the_highest_published(name, row):
+    hybrid = table("sequences").filter(set=name, model="Hybrid")
+    low, high = hybrid["ndcg@10_low"].min(), hybrid["ndcg@10_high"].max()
+    said(f"ndcg@10 {score(hybrid['ndcg@10'].mean())} ({score(low)} to {score(high)})", row)
+    said(score(table("literature").filter(set=name)["ndcg@10"].max()), row)
+    said(f"{hybrid['seconds'].max() / 60:.0f} minutes", row)
+
+
+def test_its_table_has_the_quick_model_and_the_tuned_one_beside_it():
+    quick, tuned = table("quick"), pl.col("model").str.contains("SASRec, full cross-entropy, tuned")
+    said(f"ndcg@10 {score(quick['ndcg@10'].mean())}", "Beauty, one Transformer")
+    said(f"{quick['seconds'].max() / 60:.0f} minutes", "Beauty, one Transformer")
+    said(score(table("literature").filter(tuned, set="Beauty")["ndcg@10"][0]), "Beauty, one Transformer")
+
+
+def test_its_table_has_the_epochs_of_all_three():
+    taken = {
+        system: f"{seconds:.1f}" if system == "recolab" else f"{system.split()[0]} {seconds:.0f}"
+        for system, case, seconds in table("training").select("system", "case", "seconds").iter_rows()
+        if case in ("full cross-entropy", "softmax", "cross-entropy")
+    }
+    assert len(taken) == 3
+    for seconds in taken.values():
+        said(f"{seconds} s", "an epoch of Beauty")
+
+
+def test_its_table_has_the_milliseconds_of_a_list():
+    ours, theirs = table("live").filter(part="peer")["value"]
+    said(f"p50 {ours:.1f} ms", "an event and the next list")
+    said(f"RecTools {theirs:.0f} ms", "an event and the next list")
+
+
+def test_its_table_has_what_an_update_gives():
+    lifts = table("weekly_lifts").filter(pl.col("seed").is_null(), model="fine-tuned with replay")
+    best = lifts.filter(pl.col("training_epochs") == pl.col("training_epochs").max())
+    said(f"{best['lift'][0]:+.1f} % ndcg@10", "a week's update")
+    said(f"{1 / best['time_share'][0]:.0f} times as long", "a week's update")
+
+
+def test_its_table_has_what_the_hybrid_adds():
+    ends = {"lift": pl.col("lift").mean(), "low": pl.col("lift_low").min()}
+    lifts = table("tasks").drop_nulls("lift").group_by("task").agg(**ends)
+    ahead, sure = (lifts["lift"] >= 8).sum(), (lifts["low"] > 0).sum()
+    said(f"8 % or more ahead on {ahead}, beyond doubt on {sure}", "six tasks")
+    said(f"at worst {lifts['lift'].min():+.1f} %", "six tasks")
