@@ -84,8 +84,10 @@ def make_task(past: Histories, future: pl.DataFrame, catalog: Catalog, *, allow_
 def judge(models: Iterable[Recommender], task: Task, k: int = K) -> pl.DataFrame:
     """Measure every model on every history: one row each, columns model, user (its place in the task) and the metrics.
 
-    Raises ValueError where two models have one name, FloatingPointError where a score is not a number.
+    Raises ValueError where two models have one name or nobody is asked, FloatingPointError where a score is not a number.
     """
+    if not len(task):
+        raise ValueError(f"the task {task.name!r} asks nobody: there is nothing to judge by")
     tables: list[pl.DataFrame] = []
     turn = np.argsort(task.histories.lengths, kind="stable")  # of like length, histories share a network's rectangle
     batches, back = [turn[which] for which in slices(len(task))], np.argsort(turn)

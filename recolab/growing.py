@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from functools import partial
 
@@ -20,8 +21,8 @@ NARROW, WIDE = 64, 128  # widths
 LEAST, WORTH, LONG = 3, 4, 12  # epochs: of any run, for a wide table to be worth its price, of the longest run
 PATIENCE = 3  # epochs without a better score, after which a run has begun to learn by heart
 SAMPLED = 2048  # items drawn for a batch where the whole catalog is too much to ask
-REMEMBERED: Space = {  # how much followers count, the likeliest first; trust of 0 leaves the network as it was
-    "trust": [1.0, 2.0, 0.5, 0.0],
+REMEMBERED: Space = {  # how much followers count, the likeliest first
+    "trust": [1.0, 2.0, 0.5],
     "sharpness": [30.0, 3.0, 10.0, 100.0],
     "damping": [0.1, 0.3, 0.5, 0.0],
     "half_life_days": [1.5, 5.0, 30.0],
@@ -35,7 +36,10 @@ def grow_transformer(histories: Histories, task: Task, seconds: float, seed: int
 
     Every run is a whole one: a short trial would praise the least dropout, whose harm shows late.
     histories: all that may be learned from    seconds: about how long    ->  the best run at its best epoch; its log tells all
+    Raises ValueError for seconds that are no number.
     """
+    if math.isnan(seconds):
+        raise ValueError("seconds is not a number: say how long it may take, or inf")
     ends = time.perf_counter() + seconds
     negatives = 0 if _can_ask_all(histories, task, seconds) else SAMPLED
     dim, epochs = _affordable(_epoch_seconds(histories, task, negatives, seed), seconds)
@@ -52,13 +56,16 @@ def grow_transformer(histories: Histories, task: Task, seconds: float, seed: int
 
 
 def remember(model: Transformer, histories: Histories, task: Task, seconds: float, seed: int) -> WithFollowers:
-    """Let a trained model remember what followed what, as much as validation likes.
+    """Let a trained model remember what followed what, as much as validation likes: with no trust at all where it is better alone.
 
     histories: those that the model learned from    seconds: at most, but for one trial and the last fit
     """
     make = partial(WithFollowers, model)
-    best, _ = tune(make, REMEMBERED, histories, [task], TRIALS, seed, seconds=seconds)
-    return make(**best[task.name]).fit(histories, task.catalog)
+    best, trials = tune(make, REMEMBERED, histories, [task], TRIALS, seed, seconds=seconds)
+    knobs = best[task.name]
+    if trials[task.name].max() <= validation_score(model, task):  # type: ignore[operator]
+        knobs = knobs | {"trust": 0.0}
+    return make(**knobs).fit(histories, task.catalog)
 
 
 def best_epoch(model: Transformer) -> tuple[int, float]:
@@ -73,10 +80,10 @@ def _affordable(epoch_seconds: float, seconds: float) -> tuple[int, int]:
     Half of the time is for another run with less dropout; but one wide run is better than two narrow ones.
     """
     for dim, share in ((WIDE, 1 / 2), (WIDE, 1), (NARROW, 1 / 2)):
-        epochs = int(seconds * share * NARROW / (dim * epoch_seconds))
+        epochs = int(min(seconds * share * NARROW / (dim * epoch_seconds), LONG))
         if epochs >= WORTH:
             break
-    return dim, min(max(epochs, LEAST), LONG)
+    return dim, max(epochs, LEAST)
 
 
 def _epoch_seconds(histories: Histories, task: Task, negatives: int, seed: int) -> float:

@@ -21,6 +21,12 @@ def test_with_repeats_everything_of_the_next_visit_is_wanted():
     assert task.wanted.toarray().tolist() == [[0, 1, 0, 1], [0, 0, 0, 1]]
 
 
+def test_a_task_of_nobody_judges_nothing():
+    task = make_task(HISTORIES, FUTURE, CATALOG, allow_repeats=True).sample(0, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="asks nobody"):
+        validation_score(Popularity().fit(HISTORIES, CATALOG), task)
+
+
 def test_without_repeats_only_what_is_new_is_wanted_and_the_past_is_masked():
     task = make_task(HISTORIES, FUTURE, CATALOG, allow_repeats=False)
     assert task.histories.users == [1]

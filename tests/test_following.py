@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -54,10 +56,38 @@ def test_who_has_no_past_gets_what_the_network_gives(world):
     np.testing.assert_array_equal(remembering.score(nobody), model.score(nobody))
 
 
-@pytest.mark.parametrize("knobs", [{"trust": -1.0}, {"trust": float("nan")}, {"sharpness": 0.0}])
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        {"trust": -1.0},
+        {"trust": float("nan")},
+        {"trust": float("inf")},
+        {"sharpness": 0.0},
+        {"sharpness": float("inf")},
+    ],
+)
 def test_knobs_that_mean_nothing_are_refused_by_name(world, knobs):
     with pytest.raises(ValueError, match=r"trust = .* sharpness = "):
         WithFollowers(world[3], **knobs)
+
+
+@pytest.mark.parametrize(
+    "knobs", [{"half_life_days": 0.0}, {"half_life_days": -1.5}, {"damping": float("nan")}, {"damping": -1.0}]
+)
+def test_knobs_of_the_table_are_refused_by_name_before_a_score_is_wrong(world, knobs):
+    histories, catalog, _, model = world
+    [(name, _)] = knobs.items()
+    with pytest.raises(ValueError, match=f"{name} = .* must be"):
+        WithFollowers(model, **knobs).fit(histories, catalog).score(histories)
+
+
+def test_who_was_away_is_remembered_as_on_the_last_day(world):
+    histories, catalog, _, model = world
+    remembering = WithFollowers(model).fit(histories, catalog)
+    added = remembering.score(histories)[:, 1:] - model.score(histories)[:, 1:]
+    later = replace(histories, as_of=histories.as_of + 365 * 86_400)
+    np.testing.assert_allclose(remembering.score(later)[:, 1:] - model.score(later)[:, 1:], added, atol=1e-5)
+    assert (added > 1).any(1).all()
 
 
 def test_the_catalog_of_another_network_is_refused(world):

@@ -8,6 +8,7 @@ from recolab import growing
 from recolab.evaluation import validation_score
 from recolab.folds import leave_one_out_tasks
 from recolab.growing import best_epoch, grow_transformer, remember
+from recolab.models.neighbours import Transitions
 from recolab.models.transformer import Transformer, TransformerConfig
 from recolab.schema import ITEM, KIND, TIME, USER, VALUE
 from recolab.training import TrainConfig
@@ -52,6 +53,7 @@ def runs(monkeypatch):
     ("seconds", "count", "dim", "epochs"),
     [
         (1000, 3, 128, 12),  # no run is longer than LONG
+        (float("inf"), 3, 128, 12),
         (72, 3, 128, 12),
         (71, 2, 128, 12),  # 24 epochs' time each: a third would end a little late
         (40, 2, 128, 10),
@@ -134,12 +136,25 @@ class Knowing(Transformer):
         return scores
 
 
-def test_followers_that_only_harm_are_not_believed(ring):
+@pytest.mark.parametrize("seconds", [0.0, 5.0])
+def test_followers_that_only_harm_are_not_believed(ring, seconds):
     plain, backwards = untaught(ring), ring.training.take(slice(None))
     knowing = Knowing(plain.config, plain.training)
     knowing.module = plain.module
     backwards.items[:] = np.concatenate([part[::-1] for part in np.split(backwards.items, backwards.offsets[1:-1])])
-    assert remember(knowing, backwards, ring.validation, 5.0, 7).trust == 0
+    assert remember(knowing, backwards, ring.validation, seconds, 7).trust == 0
+
+
+def test_followers_are_counted_in_what_may_be_learned_from_and_nowhere_else(ring):
+    half = ring.training.take(slice(40))
+    remembering = remember(untaught(ring), half, ring.validation, 0.0, 7)
+    counted = Transitions(1.5, reach=10, damping=remembering.followers.damping).fit(half, ring.validation.catalog)
+    np.testing.assert_array_equal(remembering.followers.links.toarray(), counted.links.toarray())
+
+
+def test_no_time_at_all_is_no_number(ring):
+    with pytest.raises(ValueError, match="seconds is not a number"):
+        grow_transformer(ring.training, ring.validation, float("nan"), seed=7)
 
 
 def test_without_time_the_likeliest_is_taken_as_it_is(ring):

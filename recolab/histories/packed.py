@@ -88,7 +88,12 @@ class Histories:
         return replace(self, offsets=offsets, **self._events(np.flatnonzero(kept)))
 
     def weights(self, half_life_days: float | None = None) -> NDArray[np.float32]:
-        """Weigh each event by its kind, halved every half_life_days of its age (steps where ordinal): (E,)."""
+        """Weigh each event by its kind, halved every half_life_days of its age (steps where ordinal): (E,).
+
+        Raises ValueError for a half-life that is not above 0.
+        """
+        if half_life_days is not None and not half_life_days > 0:
+            raise ValueError(f"half_life_days = {half_life_days!r} must be above 0, or None")
         weight = np.array([EVENT_WEIGHT[kind] for kind in KINDS], np.float32)[self.kinds]
         return weight if half_life_days is None else weight * np.exp2(-self.ages / np.float32(half_life_days))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
@@ -15,9 +16,10 @@ from recolab.models.sequential import SequenceModel
 class WithFollowers:
     """A trained network beside a table of followers: logit + trust · log(1 + sharpness · votes).
 
-    A product of two experts (Hinton 2002), for both speak in logarithms of a share: h·e_j of the network, and the votes of
-    `Transitions`, which count what came next in all histories. Ids are all that either knows.
-    half_life_days: of what was read (steps where ordinal)    Raises ValueError for a trust below 0, or a sharpness not above it.
+    A product of two experts (Hinton 2002), for both speak in logarithms: h·e_j of the network, and the votes of `Transitions`,
+    which count what came soon after in all histories. Either knows items, their order and the kinds of events, nothing else.
+    half_life_days: of what was read (steps where ordinal), back from the newest event: who was away is not forgotten
+    Raises ValueError for a trust that is no number from 0 up, or a sharpness that is none above it.
     """
 
     def __init__(
@@ -29,8 +31,8 @@ class WithFollowers:
         damping: float = 0.1,
         name: str | None = None,
     ) -> None:
-        if not (trust >= 0 and sharpness > 0):
-            raise ValueError(f"trust = {trust} must be 0 or more, sharpness = {sharpness} above 0")
+        if not (0 <= trust < np.inf and 0 < sharpness < np.inf):
+            raise ValueError(f"trust = {trust} must be a number from 0 up, sharpness = {sharpness} one above 0")
         self.model, self.trust, self.sharpness = model, trust, sharpness
         self.followers = Transitions(half_life_days, reach=10, damping=damping)
         self.name = name or f"{model.name} with followers"
@@ -48,8 +50,14 @@ class WithFollowers:
         return self
 
     def score(self, histories: Histories) -> NDArray[np.float32]:
-        """Add what followers say to the logits: B histories -> (B, N), PAD at -inf; no past, what sells most."""
+        """Add what followers say to the logits: B histories -> (B, N), PAD at -inf; no past, what the network says alone."""
         scores = self.model.score(histories)
-        votes = self.followers.votes(histories).tocoo()
+        votes = self.followers.votes(_brought_up(histories)).tocoo()
         scores[votes.row, votes.col] += self.trust * np.log1p(self.sharpness * votes.data)
         return scores
+
+
+def _brought_up(histories: Histories) -> Histories:
+    """Move each history until its newest event is now: votes that fade with the days would be lost in the logarithm."""
+    newest = histories.times[histories.offsets[1:][histories.owners] - 1]
+    return replace(histories, times=histories.times + (histories.as_of - newest))

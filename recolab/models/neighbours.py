@@ -136,7 +136,12 @@ def followed(histories: Histories, n_items: int, reach: int) -> tuple[sparse.csr
 
 
 def damped(sold: NDArray[np.int64], damping: float) -> sparse.dia_matrix:
-    """Scale each item by its sales to the power -damping: (N,) events -> (N, N) diagonal."""
+    """Scale each item by its sales to the power -damping: (N,) events -> (N, N) diagonal.
+
+    Raises ValueError for a damping that is no number from 0 up.
+    """
+    if not 0 <= damping < np.inf:
+        raise ValueError(f"damping = {damping!r} must be a number from 0 up")
     return sparse.diags(np.maximum(sold, 1).astype(np.float32) ** -np.float32(damping))
 
 
