@@ -182,8 +182,10 @@ def test_looking_further_down_begins_the_chances_anew():
     scores, groups = np.arange(500, 0, -1, dtype=np.float32), np.repeat([1, 2, 3], [240, 130, 130])
     draw = Draw(EpsilonGreedy(0.5), np.random.default_rng(7))
     rows, vectors = np.arange(500), np.eye(500, dtype=np.float32)
-    places, chances = choose(scores, rows, vectors, groups, 3, Wish(most_per_category=1), draw)
-    assert sorted(groups[places]) == [1, 2, 3]
+    wish, exactly = Wish(most_per_category=1), scores.take
+    chosen, worth, chances = choose(scores, rows, exactly, vectors, groups, 3, wish, draw)
+    assert sorted(groups[chosen]) == [1, 2, 3]
+    assert worth.tolist() == scores[chosen].tolist()
     assert len(chances) == 3
 
 

@@ -6,9 +6,20 @@ import numpy as np
 import pytest
 
 from recolab.histories import PAD
-from recolab.live import Favour, LiveRecommender, open_live, ship, shipping
+from recolab.live import Favour, LiveRecommender, Wish, open_live, ship, shipping
+from recolab.live.choir import Heard
+from recolab.live.lists import choose
 from recolab.live.opinions import BLOCK, NOTHING, OfAll, OfSome, largest
-from recolab.live.tables import NAMED, FloatTable, IndexedTable, Int8Table, load_index, make_index, save_index
+from recolab.live.tables import (
+    NAMED,
+    FloatTable,
+    IndexedTable,
+    Int8Table,
+    SkimmedTable,
+    load_index,
+    make_index,
+    save_index,
+)
 from recolab.live.voices import Fit
 from recolab.models.neighbours import Transitions
 from recolab.models.popularity import PersonalFrequency
@@ -73,6 +84,29 @@ def test_whole_numbers_say_nearly_the_same_in_a_quarter_of_the_bytes(dim):
     rows = np.array([1, 7])
     np.testing.assert_allclose(whole.vectors(rows), table[rows], atol=float(whole.step.max()) / 2 + 1e-6)
     assert whole.scores(states[0])[PAD] == pytest.approx(0, abs=1e-6)
+
+
+def test_a_list_that_skims_eight_bits_is_the_list_of_the_floats(drawn):
+    table, states = drawn
+    skimmed, rows, nobody = SkimmedTable(table), np.arange(N), np.zeros(N, np.int64)
+    misled = 0
+    for state in states:
+        heard = Heard([("Transformer", 2.0, Fit(skimmed, state))])
+        rough = heard.roughly(N)
+        expected = largest(2 * table @ state, 10)
+        misled += largest(rough, 10).tolist() != expected.tolist()
+        chosen, worth, _ = choose(rough, rows, heard.of, table, nobody, 10, Wish())
+        assert chosen.tolist() == expected.tolist()
+        np.testing.assert_allclose(worth, 2 * table[expected] @ state, rtol=1e-5)
+    assert misled  # eight bits alone would not do
+
+
+def test_what_costs_little_as_it_is_has_no_rougher_form(drawn):
+    table, [state, *_] = drawn
+    for opinion in opinions(table, state)[1:]:
+        assert opinion.rough() is opinion
+    for of_its_own in (FloatTable(table), Int8Table(table)):
+        assert of_its_own.rough is of_its_own
 
 
 def test_an_index_opens_lists_until_it_finds_what_there_is_and_tells_its_recall(drawn, tmp_path):

@@ -15,7 +15,7 @@ from recolab.histories import PAD, Catalog, build_catalog, pack
 from recolab.live import Encoded, Favour, Habit, Linked, LiveRecommender, LiveShop, Wish, replay, welcome
 from recolab.live.newcomers import likeness
 from recolab.live.opinions import largest
-from recolab.live.tables import FloatTable, IndexedTable, Int8Table, make_index
+from recolab.live.tables import FloatTable, IndexedTable, Int8Table, SkimmedTable, make_index
 from recolab.models.neighbours import Transitions
 from recolab.models.transformer import Transformer, TransformerConfig
 from recolab.rerank import Rules
@@ -121,7 +121,7 @@ def test_only_the_nearest_are_counted(monkeypatch):
     assert (row > 0).sum() == 3
 
 
-@pytest.mark.parametrize("kind", [FloatTable, Int8Table, "index"])
+@pytest.mark.parametrize("kind", [FloatTable, Int8Table, SkimmedTable, "index"])
 def test_every_table_can_grow(kind):
     rng = np.random.default_rng(0)
     table, new = rng.normal(size=(200, 8)).astype(np.float32), rng.normal(size=(2, 8)).astype(np.float32)

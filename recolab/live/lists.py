@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -68,31 +69,40 @@ class Card:
 
 
 def choose(
-    scores: Floats, rows: Ints, vectors: Floats, groups: Ints, k: int, wish: Wish, draw: Draw | None = None
-) -> tuple[Ints, list[float]]:
+    scores: Floats,
+    rows: Ints,
+    exactly: Callable[[Ints], Floats],
+    vectors: Floats,
+    groups: Ints,
+    k: int,
+    wish: Wish,
+    draw: Draw | None = None,
+) -> tuple[Ints, Floats, list[float]]:
     """Take k of C candidates; where categories are capped, look further down until the list is full or all was asked.
 
-    scores: (C,), -inf for what may not be shown    rows: (C,) of the catalog    vectors: (N, D) of length 1    groups: (N,)
-    categories    draw: tries something among the best `POOL`, by relevance from 0 to 1  ->  places among the candidates, in
-    order, and the chance of each given those before it
+    scores: (C,), nearly what they are worth, -inf for what may not be shown    rows: (C,) of the catalog, rising    exactly: what
+    some rows are worth, by which those that look best are ranked    vectors: (N, D) of length 1    groups: (N,) categories
+    draw: tries something among the best `POOL`, by relevance from 0 to 1  ->  rows in order, what each is worth, and the chance
+    of each given those before it
     """
-    if draw is None and not wish.variety and wish.most_per_category is None:  # the order of the scores is the list
-        best = largest(scores, k)
-        return best, [1.0] * len(best)
     pool = max(POOL, 2 * k)
     while True:
-        best = largest(scores, pool)
-        shown = rows[best]
-        of_shown = np.where(groups[shown] > 0, groups[shown], -shown)  # an unknown category is no category in common
+        best = np.sort(rows[largest(scores, pool)])
+        worth = exactly(best)
+        order = np.argsort(-worth, kind="stable")  # ties by row
+        best, worth = best[order], worth[order]
+        if draw is None and not wish.variety and wish.most_per_category is None:  # the order of the scores is the list
+            return best[:k], worth[:k], [1.0] * len(best[:k])
+        of_best = np.where(groups[best] > 0, groups[best], -best)  # an unknown category is no category in common
         if draw is not None:
             draw.propensities.clear()
         if draw is None and not wish.variety:
-            places = take_best(scores[best], k, of_shown, wish.most_per_category)
+            places = take_best(worth, k, of_best, wish.most_per_category)
         else:
             varied, choice = _CHOOSE[wish.by], draw or best_of
-            places = varied(scores[best], vectors[shown], k, 1 - wish.variety, of_shown, wish.most_per_category, choice)
+            places = varied(worth, vectors[best], k, 1 - wish.variety, of_best, wish.most_per_category, choice)
         if len(places) == k or len(best) < pool:  # how many can be filled is no matter of what was drawn
-            return best[places], list(draw.propensities) if draw else [1.0] * len(places)
+            return best[places], worth[places], list(draw.propensities) if draw else [1.0] * len(places)
         pool = 4 * pool
 
 

@@ -25,6 +25,9 @@ class Opinion(Protocol):
     def best(self, n: int) -> Ints:
         """Name about n rows that are thought of most, or fewer: (at most n,), in no order."""
 
+    def rough(self) -> Opinion:
+        """Nearly the same, to be had sooner for all items; itself where it costs little as it is."""
+
 
 @dataclass(frozen=True)
 class OfAll:
@@ -45,6 +48,10 @@ class OfAll:
     def best(self, n: int) -> Ints:
         """Take the first."""
         return largest(self.values, n) if self.order is None else self.order[:n]
+
+    def rough(self) -> Opinion:
+        """Itself."""
+        return self
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,10 @@ class OfSome:
     def best(self, n: int) -> Ints:
         """Find the largest."""
         return self.rows[largest(self.values, n)]
+
+    def rough(self) -> Opinion:
+        """Itself."""
+        return self
 
 
 NOTHING = OfSome(np.zeros(0, np.int64), np.zeros(0, np.float32))

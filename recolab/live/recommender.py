@@ -223,18 +223,17 @@ class LiveRecommender:
             rows, scores = self._asked(heard, candidates)
             scores += self.shelf.bars(rules or Rules(), None if candidates is None else rows)
             scores[unwanted if candidates is None else places_of(unwanted, rows)] = -np.inf
-            chosen, chances = choose(scores, rows, self.vectors, self.shelf.groups, k, wish, draw)
+            chosen, exact, chances = choose(scores, rows, heard.of, self.vectors, self.shelf.groups, k, wish, draw)
             if len(chosen) == k:
                 break
-        shares = heard.shares(rows[chosen])
         return [
-            Pick(self._ids[row], float(scores[at]), part, chance)
-            for at, row, part, chance in zip(chosen, rows[chosen], shares, chances, strict=True)
+            Pick(self._ids[row], score, part, chance)
+            for row, score, part, chance in zip(chosen, exact.tolist(), heard.shares(chosen), chances, strict=True)
         ]
 
     def _asked(self, heard: Heard, candidates: int | None) -> tuple[Ints, Floats]:
         if candidates is None:
-            return self._everything, heard.of_all(len(self.catalog))
+            return self._everything, heard.roughly(len(self.catalog))
         rows = heard.named(candidates)
         return rows, heard.of(rows)
 

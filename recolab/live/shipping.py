@@ -23,6 +23,7 @@ from recolab.live.tables import (
     IndexedTable,
     Int8Table,
     ItemTable,
+    SkimmedTable,
     load_index,
     make_index,
     save_index,
@@ -112,7 +113,7 @@ def open_voices(folder: Path, *, int8: bool = False) -> list[Voice]:
     Raises FileNotFoundError where the folder is none, or was not written to its end.
     """
     note, tables = _read_note(folder), load_file(folder / _TABLES)
-    table: ItemTable = Int8Table(tables["table"]) if int8 else FloatTable(tables["table"])
+    table: ItemTable = Int8Table(tables["table"]) if int8 else SkimmedTable(tables["table"])
     if (folder / _INDEX).exists():
         table = IndexedTable(tables["table"], load_index(folder / _INDEX))
     n_items = len(tables["table"])

@@ -28,6 +28,10 @@ MORE = 1.5  # lists opened, from one try to the next
 class ItemTable(Protocol):
     """N item vectors, row 0 = PAD."""
 
+    @property
+    def rough(self) -> ItemTable:
+        """A table that says nearly the same sooner; itself where there is none."""
+
     def __len__(self) -> int:
         """Count the rows."""
 
@@ -49,6 +53,11 @@ class FloatTable:
 
     def __init__(self, table: Floats) -> None:
         self.table = table
+
+    @property
+    def rough(self) -> ItemTable:
+        """Itself."""
+        return self
 
     def __len__(self) -> int:
         return len(self.table)
@@ -80,6 +89,11 @@ class Int8Table:
         self.table = np.round(table / self.step[:, None]).astype(np.int8)
         self._session = _integer_product(self.table, self.step)
 
+    @property
+    def rough(self) -> ItemTable:
+        """Itself."""
+        return self
+
     def __len__(self) -> int:
         return len(self.table)
 
@@ -101,6 +115,19 @@ class Int8Table:
     def plus(self, vectors: Floats) -> Self:
         """Make a table with more rows; those that are there keep their steps."""
         return type(self)(np.concatenate([self.vectors(np.arange(len(self))), vectors]))
+
+
+class SkimmedTable(FloatTable):
+    """The table as it was learned, and in eight bits beside it: who looks for the best skims these, and asks the floats about those."""
+
+    def __init__(self, table: Floats) -> None:
+        super().__init__(table)
+        self._eight_bits = Int8Table(table)
+
+    @property
+    def rough(self) -> ItemTable:
+        """The table in eight bits."""
+        return self._eight_bits
 
 
 def _integer_product(table: NDArray[np.int8], step: Floats) -> onnxruntime.InferenceSession:

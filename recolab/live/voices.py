@@ -55,6 +55,10 @@ class Fit:
         """Search the table."""
         return self.table.best(self.state, n)
 
+    def rough(self) -> Opinion:
+        """Ask the table that is there to be skimmed."""
+        return Fit(self.table.rough, self.state)
+
 
 @dataclass(frozen=True)
 class Bags:
