@@ -101,6 +101,12 @@ def test_a_list_that_skims_eight_bits_is_the_list_of_the_floats(drawn):
     assert misled  # eight bits alone would not do
 
 
+def test_what_is_worth_alike_stands_in_the_order_of_the_catalog():
+    alike, nobody = np.zeros(500, np.float32), np.zeros(500, np.int64)
+    chosen, _, _ = choose(alike, np.arange(500), alike.take, np.zeros((500, 2), np.float32), nobody, 60, Wish())
+    assert chosen.tolist() == list(range(60))
+
+
 def test_what_costs_little_as_it_is_has_no_rougher_form(drawn):
     table, [state, *_] = drawn
     for opinion in opinions(table, state)[1:]:
