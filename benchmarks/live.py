@@ -33,7 +33,9 @@ from benchmarks.live_states import anew_and_kept
 from benchmarks.peers.environments import python_of
 from benchmarks.stamped import write_table
 from recolab.lab import project_root
-from recolab.live import LiveRecommender, open_live
+from recolab.live import Encoded, LiveRecommender, open_live
+from recolab.live.opinions import Floats
+from recolab.live.tables import FloatTable, Int8Table, ItemTable, SkimmedTable
 
 ROUNDS, ASKED = 5, 2000
 MILLION, FEWER = 1_000_000, 17_000
@@ -83,16 +85,24 @@ def rounds(live: LiveRecommender, n: int = ASKED) -> tuple[float, float]:
 
 
 def process() -> list[Row]:
-    """Ask the report's shop: as it is, with whole numbers for its item table, and with fewer items."""
-    found, whole = [], open_live(shipped())
-    users = whole.past.users[:200]
-    exact = lists(whole, users)
-    for named, int8 in (("float32", False), ("int8", True)):
-        live = open_live(shipped(), int8=int8)
+    """Ask the report's shop as it is, with floats or eight bits alone for its item table, and with fewer items."""
+    tables = {"float32": FloatTable, "skimmed": SkimmedTable, "int8": Int8Table}
+    users = open_live(shipped()).past.users[:2000]
+    exact, found = lists(_with_table(FloatTable), users), []
+    for named, kind in tables.items():
+        live = _with_table(kind)
         found += _timed(live, named)
         case = f"event and list, {live.n_items:,} items, {named}, recall@{K} of float32"
-        found.append(row(case, recall(lists(open_live(shipped(), int8=int8), users), exact), "share", 1.0))
-    return found + _timed(grown(FEWER)[0](False), "float32")
+        found.append(row(case, recall(lists(_with_table(kind), users), exact), "share", 1.0))
+    return found + _timed(grown(FEWER)[0]("skimmed"), "skimmed")
+
+
+def _with_table(kind: Callable[[Floats], ItemTable]) -> LiveRecommender:
+    live = open_live(shipped())
+    encoded = live.choir.voices[0]
+    assert isinstance(encoded, Encoded)
+    encoded.table = kind(encoded.table.vectors(np.arange(len(encoded.table))))
+    return live
 
 
 def _timed(live: LiveRecommender, named: str) -> list[Row]:
@@ -106,14 +116,14 @@ def million() -> list[Row]:
     """Ask a shop of a million items by its index."""
     open_shop, index_recall = grown(MILLION)
     found = [row("a million items, the index alone, recall@10", index_recall, "share", 1.0)]
-    live = open_shop(True)
+    live = open_shop("indexed")
     users = live.past.users[:SHOPPERS]
-    near, exact = lists(live, users), lists(open_shop(False), users)
+    near, exact = lists(live, users), lists(open_shop("whole"), users)
     found.append(row(f"a million items, lists, recall@{K} of exact", recall(near, exact), "share", 1.0))
     with threadpool_limits(1):
         middle, slow = rounds(live)
         floor = floor_ms(live, live.n_items)
-        exact_middle, exact_slow = rounds(open_shop(False), 200)
+        exact_middle, exact_slow = rounds(open_shop("whole"), 200)
     case = "event and list, a million items"
     found += [row(f"{case}, p50", middle, "ms", floor), row(f"{case}, p99", slow, "ms", floor)]
     return [
@@ -129,7 +139,7 @@ def sizes() -> list[Row]:
     for n_items in SIZES:
         open_shop, index_recall = grown(n_items)
         with threadpool_limits(1):
-            (near, _), (exact, _) = rounds(open_shop(True), 300), rounds(open_shop(False), 300)
+            (near, _), (exact, _) = rounds(open_shop("indexed"), 300), rounds(open_shop("skimmed"), 300)
         line = row(
             f"event and list by an index, {n_items:,} items, p50", near, "ms", None, "exact", round(exact / near, 2)
         )

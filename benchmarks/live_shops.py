@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -18,7 +19,7 @@ from recolab.histories import Catalog, Histories
 from recolab.lab import DEFAULT_RUN, open_lab
 from recolab.live import Encoded, Favour, Habit, Linked, LiveRecommender, Wish, open_live
 from recolab.live.sessions import session_of
-from recolab.live.tables import FloatTable, IndexedTable, make_index
+from recolab.live.tables import FloatTable, IndexedTable, SkimmedTable, make_index
 from recolab.rerank import Rules
 from recolab.schema import ITEM, VIEW
 
@@ -26,6 +27,7 @@ K = 10
 SHOPPERS = 300  # who come back again and again, so that their sessions are in memory
 JITTER = 0.25  # of a coordinate's spread, between an item and its copies
 Floats = NDArray[np.float64]
+Asked = Literal["whole", "skimmed", "indexed"]  # how the item table is
 
 
 def shipped() -> Path:
@@ -78,11 +80,11 @@ def recall(found: list[set[object]], exact: list[set[object]]) -> float:
     return float(np.mean([len(a & b) / max(len(b), 1) for a, b in zip(found, exact, strict=True)]))
 
 
-def grown(n_items: int) -> tuple[Callable[[bool], LiveRecommender], float]:
+def grown(n_items: int) -> tuple[Callable[[Asked], LiveRecommender], float]:
     """Repeat the report's shop until it has so many items: each copy's vectors a little elsewhere, its links its own.
 
     Shoppers are shared among the copies, each having what is in theirs.
-    ->  how to open it, with an index or exactly, and the index's recall@10
+    ->  how to open it, asked whole, skimmed or by an index, and the index's recall@10
     """
     live, rng = open_live(shipped()), np.random.default_rng(7)
     encoded, linked, habit, favour = live.choir.voices
@@ -99,14 +101,15 @@ def grown(n_items: int) -> tuple[Callable[[bool], LiveRecommender], float]:
     catalog = _repeated(live.catalog, copies, n_items)
     compiled = CompiledEncoder(shipped() / "encoder.onnx", encoded.max_len)
     asked = range(0, len(past), max(len(past) // 200, 1))
-    exact = Encoded(compiled, FloatTable(table), encoded.max_len)
-    states = np.stack([exact.state(session_of(past, b), past.as_of) for b in asked if past.lengths[b]])
+    read = Encoded(compiled, FloatTable(table), encoded.max_len)
+    states = np.stack([read.state(session_of(past, b), past.as_of) for b in asked if past.lengths[b]])
     index, found = make_index(table, states)
     others = [Linked(links, linked.half_life / 86_400, linked.name), Habit(habit.days, habit.visits), Favour(sold)]
-    near = Encoded(compiled, IndexedTable(table, index), encoded.max_len)
+    tables = {"whole": FloatTable, "skimmed": SkimmedTable, "indexed": lambda table: IndexedTable(table, index)}
 
-    def open_shop(indexed: bool) -> LiveRecommender:
-        voice, candidates = (near, 300) if indexed else (exact, None)
+    def open_shop(asked: Asked) -> LiveRecommender:
+        voice = Encoded(compiled, tables[asked](table), encoded.max_len)
+        candidates = 300 if asked == "indexed" else None
         return LiveRecommender(
             catalog, past, [voice, *others], live.choir.weights, vectors, candidates=candidates, max_sessions=SHOPPERS
         )

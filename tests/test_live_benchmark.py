@@ -43,7 +43,7 @@ def shop(ring, monkeypatch):
 @pytest.mark.parametrize("n_items", [N_ITEMS, 100, 17])
 def test_a_grown_shop_has_so_many_items_and_its_index_finds_what_asking_all_finds(shop, n_items):
     open_shop, index_recall = grown(n_items)
-    near, exact = open_shop(True), open_shop(False)
+    near, exact = open_shop("indexed"), open_shop("whole")
     assert near.n_items == exact.n_items == n_items
     assert index_recall > 0.9
     users = near.past.users[:20]
@@ -53,7 +53,7 @@ def test_a_grown_shop_has_so_many_items_and_its_index_finds_what_asking_all_find
 
 def test_a_shop_of_three_copies_spreads_its_shoppers_and_keeps_their_links_apart(shop):
     open_shop, _ = grown(3 * N_ITEMS)
-    large, small = open_shop(False), grown(N_ITEMS)[0](False)
+    large, small = open_shop("skimmed"), grown(N_ITEMS)[0]("whole")
     for b in range(3):
         rows, real = (each.past.items[slice(*each.past.offsets[b : b + 2])] for each in (large, small))
         assert (rows - real == b * N_ITEMS).all()
@@ -66,7 +66,7 @@ def test_a_shop_of_three_copies_spreads_its_shoppers_and_keeps_their_links_apart
 
 def test_a_walk_times_each_event_with_its_list_and_counts_what_is_short(shop, monkeypatch):
     monkeypatch.setattr(live_shops, "all_rules", lambda _: (Rules(max_price=1000), Wish()))
-    one = grown(N_ITEMS)[0](False)
+    one = grown(N_ITEMS)[0]("skimmed")
     found = walk(one, one.past.users[:4], 6, seed=7, warm=2)
     assert (len(found.seconds), found.short) == (6, 0)
     assert found.quantile(0.5) <= found.quantile(0.99) < 1000
