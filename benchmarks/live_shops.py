@@ -19,6 +19,7 @@ from recolab.histories import Catalog, Histories
 from recolab.lab import DEFAULT_RUN, open_lab
 from recolab.live import Encoded, Favour, Habit, Linked, LiveRecommender, Wish, open_live
 from recolab.live.sessions import session_of
+from recolab.live.shipping import CANDIDATES
 from recolab.live.tables import FloatTable, IndexedTable, SkimmedTable, make_index
 from recolab.rerank import Rules
 from recolab.schema import ITEM, VIEW
@@ -69,10 +70,10 @@ def walk(live: LiveRecommender, users: Sequence[object], n: int, seed: int, warm
     return Walk(taken[warm:], short)
 
 
-def lists(live: LiveRecommender, users: Sequence[object]) -> list[set[object]]:
-    """Ask for a plain list of each shopper."""
-    at = live.as_of + timedelta(days=1)
-    return [{pick.item for pick in live.recommend(user, K, at=at)} for user in users]
+def lists(live: LiveRecommender, users: Sequence[object], *, ruled: bool = False) -> list[set[object]]:
+    """Ask for a list of each shopper, plain or with every rule on."""
+    at, (rules, wish) = live.as_of + timedelta(days=1), all_rules(live) if ruled else (None, None)
+    return [{pick.item for pick in live.recommend(user, K, rules, wish, at)} for user in users]
 
 
 def recall(found: list[set[object]], exact: list[set[object]]) -> float:
@@ -109,7 +110,7 @@ def grown(n_items: int) -> tuple[Callable[[Asked], LiveRecommender], float]:
 
     def open_shop(asked: Asked) -> LiveRecommender:
         voice = Encoded(compiled, tables[asked](table), encoded.max_len)
-        candidates = 300 if asked == "indexed" else None
+        candidates = CANDIDATES if asked == "indexed" else None
         return LiveRecommender(
             catalog, past, [voice, *others], live.choir.weights, vectors, candidates=candidates, max_sessions=SHOPPERS
         )

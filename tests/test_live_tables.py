@@ -12,6 +12,7 @@ from recolab.live.lists import choose
 from recolab.live.opinions import BLOCK, NOTHING, OfAll, OfSome, largest
 from recolab.live.tables import (
     NAMED,
+    RECALL,
     FloatTable,
     IndexedTable,
     Int8Table,
@@ -119,7 +120,7 @@ def test_an_index_opens_lists_until_it_finds_what_there_is_and_tells_its_recall(
     table, states = drawn
     index, recall = make_index(table, states)
     assert 1 < index.nprobe < index.nlist
-    assert recall >= 0.95
+    assert recall >= RECALL
     save_index(index, tmp_path / "index.faiss")
     indexed = IndexedTable(table, load_index(tmp_path / "index.faiss"))
     named = [indexed.best(state, NAMED) for state in states]
@@ -135,7 +136,7 @@ def test_a_table_of_any_width_gets_an_index(dim):
     table = np.random.default_rng(dim).normal(size=(60, dim)).astype(np.float32)
     table[PAD] = 0
     index, recall = make_index(table, table[1:9])
-    assert recall >= 0.95
+    assert recall >= RECALL
     index.nprobe = index.nlist
     assert set(IndexedTable(table, index).best(table[3], 60)) == set(range(1, 60))
 
