@@ -18,7 +18,7 @@ from recolab.live.opinions import Floats, Ints, largest
 LARGE = 200_000  # items from which an index is made; benchmarks/live.py asks from where it is quicker
 LISTS_PER_ROOT, TAUGHT = 2, 64  # lists for each root of N; items for each list, from which its middle is learned
 CODED = 2  # numbers of a vector that share four bits
-DEEPER = 2  # items looked at exactly, for each one asked
+DEEPER = 4  # items looked at exactly, for each one asked
 # The best that should be among those named, and which share of them is enough: other voices name most of the rest, and a list's
 # own recall is what benchmarks/live.py asks.
 DEPTH, NAMED, RECALL, SEED = 10, 200, 0.9, 7
