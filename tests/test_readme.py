@@ -78,6 +78,15 @@ def test_its_table_has_the_quick_model_and_the_tuned_one_beside_it():
     said(score(table("literature").filter(tuned, set="Beauty")["ndcg@10"][0]), "Beauty, one Transformer")
 
 
+def test_its_table_has_the_model_with_followers():
+    single = table("single").filter(set="Sports", model="Transformer with followers")
+    low, high = single["ndcg@10_low"].min(), single["ndcg@10_high"].max()
+    said(f"ndcg@10 {score(single['ndcg@10'].mean())} ({score(low)} to {score(high)})", "Sports, one model of ids")
+    said(f"{single['seconds'].max() / 60:.0f} minutes", "Sports, one model of ids")
+    of_ids = table("literature").filter(pl.col("learns from") == "ids", set="Sports")
+    said(score(of_ids["ndcg@10"].max()), "Sports, one model of ids")
+
+
 def test_its_table_has_the_epochs_of_all_three():
     taken = {
         system: f"{seconds:.1f}" if system == "recolab" else f"{system.split()[0]} {seconds:.0f}"
