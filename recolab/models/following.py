@@ -17,7 +17,7 @@ class WithFollowers:
     """A trained network beside a table of followers: logit + trust · log(1 + sharpness · votes).
 
     A product of two experts (Hinton 2002), for both speak in logarithms: h·e_j of the network, and the votes of `Transitions`,
-    which count what came soon after in all histories. Either knows items, their order and the kinds of events, nothing else.
+    which count what came soon after in all histories. Either knows of events their items, kinds and times alone.
     half_life_days: of what was read (steps where ordinal), back from the newest event: who was away is not forgotten
     Raises ValueError for a trust that is no number from 0 up, or a sharpness that is none above it.
     """
