@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
 
+from recolab.allocator import keep_freed_memory
 from recolab.histories import PAD, Catalog, Histories, pack
 from recolab.metrics import hits_table, resampled_means, top_k
 from recolab.models import Recommender
@@ -88,6 +89,7 @@ def judge(models: Iterable[Recommender], task: Task, k: int = K) -> pl.DataFrame
     """
     if not len(task):
         raise ValueError(f"the task {task.name!r} asks nobody: there is nothing to judge by")
+    keep_freed_memory()
     tables: list[pl.DataFrame] = []
     turn = np.argsort(task.histories.lengths, kind="stable")  # of like length, histories share a network's rectangle
     batches, back = [turn[which] for which in slices(len(task))], np.argsort(turn)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal, Protocol
 
 import torch
@@ -53,22 +54,17 @@ class _FullCrossEntropy(torch.autograd.Function):
         asked = share * torch.bincount(owners, minlength=len(hidden)).to(hidden.dtype)[:, None]
         loss = -share * _target_logits(hidden, table, owners, targets).sum()
         to_hidden, to_table = torch.empty_like(hidden), torch.zeros_like(table)
-        starts = range(0, len(hidden), ROWS)
-        bounds = torch.searchsorted(owners, owners.new_tensor([*starts, len(hidden)])).tolist()
-        for start, first, last in zip(starts, bounds, bounds[1:], strict=False):
-            block = slice(start, start + ROWS)
+        for block, mine in _blocks(owners, len(hidden)):
             rows, weight = hidden[block], asked[block]
             errors = rows @ table.T  # (ROWS, N): logits, soon p, then p - y
             errors[:, 0] = -torch.inf  # PAD is not an answer
             if closed is not None:
                 errors.scatter_(1, closed[block], -torch.inf)
-            top = errors.amax(1, keepdim=True)
-            top = top.masked_fill(top == -torch.inf, 0)  # where all is closed nothing is asked, and no NaN comes of it
-            total = errors.sub_(top).exp_().sum(1, keepdim=True).clamp(min=torch.finfo(errors.dtype).tiny)
-            loss += (weight * (total.log() + top)).sum()
+            total, log_total = _exponentials(errors)
+            loss += (weight * log_total).sum()
             errors *= weight / total
-            mine = owners[first:last] - start, targets[first:last]
-            errors.index_put_(mine, errors.new_tensor(-share), accumulate=True)
+            answers = owners[mine] - block.start, targets[mine]
+            errors.index_put_(answers, errors.new_tensor(-share), accumulate=True)
             to_hidden[block] = errors @ table
             to_table.addmm_(errors.T, rows)
         ctx.save_for_backward(to_hidden, to_table)
@@ -76,7 +72,7 @@ class _FullCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         """Hand on what the forward pass found."""
         to_hidden, to_table = ctx.saved_tensors
         return upstream[0] * to_hidden, upstream[0] * to_table, None, None, None
@@ -94,16 +90,60 @@ def sampled_cross_entropy(
     """Ask each position for its targets among items sampled for the whole batch, corrected for how often each is drawn.
 
     hidden, table, owners, targets, closed: as above    negatives: (S,) rows    log_expected: (S,) log of the expected
-    number of draws of each (the log-q correction of Bengio & Senécal 2008)  ->  scalar
+    number of draws of each (the log-q correction of Bengio & Senécal 2008)  ->  scalar; made in blocks as the full one
     Raises ValueError where nothing is asked, or something closed.
     """
     _require_open(owners, targets, closed)
-    drawn = hidden @ table[negatives].T - log_expected  # (P, S)
-    if closed is not None:
-        drawn = _shut(drawn, negatives, closed)
-    wanted = _target_logits(hidden, table, owners, targets)  # (M,)
-    log_others = drawn.logsumexp(1)[owners]
-    return F.softplus(log_others - wanted).mean()
+    asked = owners, targets, negatives, log_expected.to(table.dtype), closed
+    with torch.autocast(hidden.device.type, enabled=False):
+        loss: Tensor = _SampledCrossEntropy.apply(hidden.to(table.dtype), table, *asked)  # type: ignore[no-untyped-call]
+    return loss
+
+
+class _SampledCrossEntropy(torch.autograd.Function):
+    """Mean of log(1 + Z / exp(h·e_target)), Z = Σⱼ exp(h·eⱼ) / expectedⱼ over the draws; the gradient in the same pass."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        table: Tensor,
+        owners: Tensor,
+        targets: Tensor,
+        negatives: Tensor,
+        log_expected: Tensor,
+        closed: Tensor | None,
+    ) -> Tensor:
+        """Sum over blocks of positions; a target pulls by what the draws leave it to gain, Z / (Z + exp(h·e_target))."""
+        owners, order = owners.sort(stable=True)
+        targets = targets[order]
+        wanted = _target_logits(hidden, table, owners, targets)  # (M,)
+        vectors, to_hidden, behind = table[negatives], torch.empty_like(hidden), torch.empty_like(wanted)
+        to_vectors = torch.zeros_like(vectors)
+        ordered = None if closed is None else negatives.sort()
+        for block, mine in _blocks(owners, len(hidden)):
+            rows, at = hidden[block], owners[mine] - block.start
+            errors = torch.addmm(-log_expected, rows, vectors.T)  # (ROWS, S): logits, soon their gradient
+            if closed is not None and ordered is not None:
+                _shut(errors, *ordered, closed[block])
+            total, log_total = _exponentials(errors)
+            behind[mine] = log_total[at, 0] - wanted[mine]
+            push = torch.zeros_like(total).index_add_(0, at, behind[mine].sigmoid()[:, None] / len(targets))
+            errors *= push / total
+            to_hidden[block] = errors @ vectors
+            to_vectors.addmm_(errors.T, rows)
+        pull = behind.sigmoid()[:, None] / len(targets)
+        to_table = torch.zeros_like(table).index_add_(0, negatives, to_vectors)
+        to_table.index_add_(0, targets, pull * hidden[owners], alpha=-1)
+        ctx.save_for_backward(to_hidden.index_add_(0, owners, pull * table[targets], alpha=-1), to_table)
+        return F.softplus(behind).mean()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        """Hand on what the forward pass found."""
+        to_hidden, to_table = ctx.saved_tensors
+        return upstream[0] * to_hidden, upstream[0] * to_table, None, None, None, None, None
 
 
 def binary_cross_entropy(wanted: Tensor, drawn: Tensor) -> Tensor:
@@ -176,14 +216,29 @@ def _target_logits(hidden: Tensor, table: Tensor, owners: Tensor, targets: Tenso
     return (hidden[owners] * table[targets]).sum(-1)
 
 
-def _shut(drawn: Tensor, negatives: Tensor, closed: Tensor) -> Tensor:
-    """Put at -inf the draws that are closed at a position: drawn (P, S), negatives (S,), closed (P, C) -> (P, S)."""
-    # Sorted, the draws of one item lie side by side: two look-ups find them, a fifth of the cost of a (P, N) table.
-    ordered, place = negatives.sort()
+def _blocks(owners: Tensor, n_positions: int) -> Iterator[tuple[slice, slice]]:
+    """Go through positions ROWS at a time: which they are, and which of the sorted owners (M,) ask them."""
+    starts = range(0, n_positions, ROWS)
+    bounds = torch.searchsorted(owners, owners.new_tensor([*starts, n_positions])).tolist()
+    for start, first, last in zip(starts, bounds, bounds[1:], strict=False):
+        yield slice(start, start + ROWS), slice(first, last)
+
+
+def _exponentials(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Turn logits (R, N) in place into exp(logit - the largest)  ->  their sum (R, 1), and the log of Σ exp(logit) (R, 1)."""
+    top = logits.amax(1, keepdim=True)
+    top = top.masked_fill(top == -torch.inf, 0)  # where all is closed nothing is asked, and no NaN comes of it
+    total = logits.sub_(top).exp_().sum(1, keepdim=True).clamp(min=torch.finfo(logits.dtype).tiny)
+    return total, total.log() + top
+
+
+def _shut(drawn: Tensor, ordered: Tensor, place: Tensor, closed: Tensor) -> None:
+    """Put at -inf the draws that are closed at a position: drawn (P, S), its items in order and where they stand (S,), closed (P, C)."""
+    # In order, the draws of one item lie side by side: two look-ups find them, a fifth of the cost of a (P, N) table.
     closed = closed.contiguous()
     first, last = torch.searchsorted(ordered, closed), torch.searchsorted(ordered, closed, right=True)
     times = (last - first).flatten()
     nth = torch.arange(int(times.sum())) - (times.cumsum(0) - times).repeat_interleave(times)
     columns = place[first.flatten().repeat_interleave(times) + nth]
     rows = torch.arange(closed.numel()).repeat_interleave(times) // closed.size(1)
-    return drawn.index_put((rows, columns), drawn.new_tensor(-torch.inf))
+    drawn.index_put_((rows, columns), drawn.new_tensor(-torch.inf))

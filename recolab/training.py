@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from recolab.allocator import keep_freed_memory
 from recolab.lab import write_atomically
 
 # A batch, and the share of the run that is done -> (mean loss, how many targets it speaks for).
@@ -97,6 +98,7 @@ def fit(
     Raises ValueError where the checkpoint is another run's or no batch comes, FloatingPointError where the loss or the
     validation is not a number.
     """
+    keep_freed_memory()
     # Fused, a step needs no scratch table: over a million items, fetching two anew took half of all training.
     optimizer = torch.optim.AdamW(_groups(module, config.weight_decay), lr=config.learning_rate, fused=True)
     state = _State(0, [], deepcopy(module.state_dict()), -math.inf, 0)

@@ -340,3 +340,27 @@ def test_the_layout_in_memory_of_what_is_closed_says_nothing():
     turned = closed.T.contiguous().T
     first, other = (sampled_cross_entropy(hidden, table, *asked, drawn, zero, c) for c in (closed, turned))
     assert torch.equal(first, other)
+
+
+@pytest.mark.parametrize("n_positions", [7, 2 * ROWS + 3])
+def test_the_sampled_loss_is_the_formula_in_value_and_gradient_however_many_blocks(n_positions):
+    hidden, table, owners, targets = problem(n_positions)
+    rng = torch.Generator().manual_seed(8)
+    drawn = torch.randint(1, len(table), (23,), generator=rng)
+    log_expected = torch.randn(23, generator=rng, dtype=torch.float64)
+    others = (hidden @ table[drawn].T - log_expected).logsumexp(1)[owners]
+    expected = F.softplus(others - (hidden[owners] * table[targets]).sum(1)).mean()
+    ours = sampled_cross_entropy(hidden, table, owners, targets, drawn, log_expected)
+    torch.testing.assert_close(ours, expected, rtol=1e-12, atol=0)
+    gradients = (torch.autograd.grad(3 * loss, (hidden, table)) for loss in (ours, expected))
+    for mine, its in zip(*gradients, strict=True):
+        torch.testing.assert_close(mine, its, rtol=1e-9, atol=1e-15)
+
+
+def test_a_sampled_loss_far_from_its_target_is_still_a_number_with_a_gradient():
+    table = torch.tensor([[0.0], [-300.0], [300.0]], requires_grad=True)
+    asked = torch.ones(1, 1), table, torch.tensor([0]), torch.tensor([1])
+    loss = sampled_cross_entropy(*asked, torch.tensor([2, 2]), torch.zeros(2))
+    assert loss.item() == pytest.approx(600 + math.log(2), rel=1e-6)
+    (gradient,) = torch.autograd.grad(loss, table)
+    assert gradient.flatten().tolist() == pytest.approx([0, -1, 1])

@@ -100,7 +100,7 @@ def test_the_whole_net_over_attend_is_the_whole_net_over_the_fused_path(window, 
     module = net(n_items)
     fused = module(batch)
 
-    def slow(query, key, value, attn_mask, dropout_p):
+    def slow(query, key, value, attn_mask):
         fit = query @ key.transpose(-2, -1) / query.size(-1) ** 0.5 + attn_mask
         return fit.softmax(-1) @ value
 
@@ -116,7 +116,7 @@ def test_the_whole_net_over_attend_is_the_whole_net_over_the_fused_path(window, 
     monkeypatch.setattr(
         attention.blocks.F,
         "scaled_dot_product_attention",
-        lambda q, k, v, attn_mask, dropout_p: attend(q, k, v, attn_mask == 0)[0],
+        lambda q, k, v, attn_mask: attend(q, k, v, attn_mask == 0)[0],
     )
     torch.testing.assert_close(module(batch), unbiased, **CLOSE)
 

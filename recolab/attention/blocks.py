@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from recolab.attention.dropout import Dropout
 from recolab.attention.positions import RotaryPosition
 
 
@@ -17,7 +18,7 @@ class SelfAttention(nn.Module):
     def __init__(self, dim: int, n_heads: int, dropout: float, turn: RotaryPosition | None = None) -> None:
         super().__init__()
         _require_shares(dim, n_heads)
-        self.n_heads, self.dropout, self.turn = n_heads, dropout, turn
+        self.n_heads, self.dropout, self.turn = n_heads, Dropout(dropout), turn
         self.project = nn.Linear(dim, 3 * dim)
         self.join = nn.Linear(dim, dim)
 
@@ -25,9 +26,7 @@ class SelfAttention(nn.Module):
         """Read the past: x (B, T, D), bias (B, n_heads, S, T) added to the fit, -inf where not to read  ->  (B, S, D), the last S."""
         query, key, value = self.shares(x)
         query = query[:, :, -bias.size(-2) :]
-        dropout = self.dropout if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
-        joined: Tensor = self.join(_joined(mixed))
+        joined: Tensor = self.join(_joined(_mixed(query, key, value, bias, self.dropout)))
         return joined
 
     def shares(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -49,16 +48,14 @@ class CrossAttention(nn.Module):
     def __init__(self, dim: int, n_heads: int, dropout: float) -> None:
         super().__init__()
         _require_shares(dim, n_heads)
-        self.n_heads, self.dropout = n_heads, dropout
+        self.n_heads, self.dropout = n_heads, Dropout(dropout)
         self.ask, self.answer = nn.Linear(dim, dim), nn.Linear(dim, 2 * dim)
         self.join = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor, memory: Tensor, bias: Tensor) -> Tensor:
         """Read memory (B, S, D) from x (B, T, D), bias (B, n_heads, T, S) added to the fit  ->  (B, T, D)."""
         query, key, value = self.shares(x, memory)
-        dropout = self.dropout if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
-        joined: Tensor = self.join(_joined(mixed))
+        joined: Tensor = self.join(_joined(_mixed(query, key, value, bias, self.dropout)))
         return joined
 
     def shares(self, x: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -109,7 +106,7 @@ class Block(nn.Module):
         self.norm_read, self.norm_think = nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.think = SwiGlu(dim) if feed_forward == "swiglu" else _plain_feed_forward(dim)
         self.gates = nn.ModuleList([nn.Linear(dim, dim), nn.Linear(dim, dim)]) if gated else None
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
         """Pass x (B, T, D) through the block with bias (B, n_heads, S, T)  ->  (B, S, D), what the last S positions became."""
@@ -139,7 +136,7 @@ class DecoderBlock(nn.Module):
         self.cross = CrossAttention(dim, n_heads, dropout)
         self.norm_write, self.norm_read, self.norm_think = nn.LayerNorm(dim), nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.think = _plain_feed_forward(dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, memory: Tensor, own_bias: Tensor, cross_bias: Tensor) -> Tensor:
         """Pass what is written x (B, T, D) through the block, reading memory (B, S, D)  ->  (B, T, D).
@@ -164,6 +161,16 @@ def _heads(x: Tensor, n_heads: int) -> Tensor:
 def _joined(x: Tensor) -> Tensor:
     """Lay heads side by side again: (B, n_heads, T, d) -> (B, T, D)."""
     return x.transpose(1, 2).flatten(2)
+
+
+def _mixed(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, dropout: Dropout) -> Tensor:
+    """Mix values by how well their keys answer: as `attend` does, bias (..., T, S) added to the fit -> (..., T, d)."""
+    if not (dropout.training and dropout.share):
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+    # The fused path knows torch's own draws alone, which take longer than the formula itself.
+    fit = query * query.size(-1) ** -0.5 @ key.transpose(-2, -1) + bias
+    mixed: Tensor = dropout(fit.softmax(-1)) @ value
+    return mixed
 
 
 def _weights(query: Tensor, key: Tensor, bias: Tensor) -> Tensor:

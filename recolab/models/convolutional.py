@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from recolab.attention import Dropout
 from recolab.models.network import SequenceConfig
 from recolab.models.sequential import SequenceModel
 from recolab.training import require
@@ -72,7 +73,7 @@ class DilatedBlock(nn.Module):
         super().__init__()
         self.near, self.far = (CausalConvolution(dim, dim, kernel, dilation * step) for step in (1, 2))
         self.norm_near, self.norm_far = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, is_visit: Tensor) -> Tensor:
         """Pass x (W, T, D), zero where not is_visit (W, T, 1), through the block  ->  (W, T, D), zero where padded."""
@@ -117,7 +118,7 @@ class CaserEncoder(nn.Module):
         )
         self.vertical = nn.Linear(config.reach, config.n_vertical, bias=False)
         found = config.reach * config.n_horizontal + config.dim * config.n_vertical
-        self.join, self.dropout = nn.Linear(found, config.dim), nn.Dropout(config.dropout)
+        self.join, self.dropout = nn.Linear(found, config.dim), Dropout(config.dropout)
 
     def forward(self, x: Tensor, is_visit: Tensor, ages: Tensor) -> Tensor:  # noqa: ARG002  order, not time
         """Read visits x (W, T, D) where is_visit (W, T) bool; ages (W, T) are not read  ->  (W, T, D)."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from recolab.attention import Dropout
 from recolab.histories import PAD, Rectangle
 from recolab.losses import LossName
 from recolab.models.objectives import Batch
@@ -61,7 +62,7 @@ class SequenceNetwork(nn.Module):
         with torch.no_grad():
             self.table.weight[PAD] = 0
         self.blank = nn.Parameter(torch.zeros(config.dim))  # what stands where a visit is hidden
-        self.dropout = nn.Dropout(config.dropout if config.input_dropout is None else config.input_dropout)
+        self.dropout = Dropout(config.dropout if config.input_dropout is None else config.input_dropout)
         self.encoder = make_encoder()
         self.norm_in, self.norm_out = nn.LayerNorm(config.dim), nn.LayerNorm(config.dim)
 
