@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-ROWS = 128  # positions whose logits live in a core's cache at once
+ROWS = 128  # positions whose logits live in a core's cache at once, at least
+CELLS = 2**19  # logits at once, where a few items are drawn: short blocks are more calls than work
 OUT_OF_REACH = -1e4  # a score whose softmax and sigmoid are exactly 0, and whose square is still a number
 
 LossName = Literal["softmax", "bce", "bpr_max", "top1_max"]
@@ -54,7 +55,7 @@ class _FullCrossEntropy(torch.autograd.Function):
         asked = share * torch.bincount(owners, minlength=len(hidden)).to(hidden.dtype)[:, None]
         loss = -share * _target_logits(hidden, table, owners, targets).sum()
         to_hidden, to_table = torch.empty_like(hidden), torch.zeros_like(table)
-        for block, mine in _blocks(owners, len(hidden)):
+        for block, mine in _blocks(owners, len(hidden), ROWS):
             rows, weight = hidden[block], asked[block]
             errors = rows @ table.T  # (ROWS, N): logits, soon p, then p - y
             errors[:, 0] = -torch.inf  # PAD is not an answer
@@ -121,7 +122,7 @@ class _SampledCrossEntropy(torch.autograd.Function):
         vectors, to_hidden, behind = table[negatives], torch.empty_like(hidden), torch.empty_like(wanted)
         to_vectors = torch.zeros_like(vectors)
         ordered = None if closed is None else negatives.sort()
-        for block, mine in _blocks(owners, len(hidden)):
+        for block, mine in _blocks(owners, len(hidden), max(ROWS, CELLS // len(negatives))):
             rows, at = hidden[block], owners[mine] - block.start
             errors = torch.addmm(-log_expected, rows, vectors.T)  # (ROWS, S): logits, soon their gradient
             if closed is not None and ordered is not None:
@@ -216,12 +217,12 @@ def _target_logits(hidden: Tensor, table: Tensor, owners: Tensor, targets: Tenso
     return (hidden[owners] * table[targets]).sum(-1)
 
 
-def _blocks(owners: Tensor, n_positions: int) -> Iterator[tuple[slice, slice]]:
-    """Go through positions ROWS at a time: which they are, and which of the sorted owners (M,) ask them."""
-    starts = range(0, n_positions, ROWS)
+def _blocks(owners: Tensor, n_positions: int, rows: int) -> Iterator[tuple[slice, slice]]:
+    """Go through positions some rows at a time: which they are, and which of the sorted owners (M,) ask them."""
+    starts = range(0, n_positions, rows)
     bounds = torch.searchsorted(owners, owners.new_tensor([*starts, n_positions])).tolist()
     for start, first, last in zip(starts, bounds, bounds[1:], strict=False):
-        yield slice(start, start + ROWS), slice(first, last)
+        yield slice(start, start + rows), slice(first, last)
 
 
 def _exponentials(logits: Tensor) -> tuple[Tensor, Tensor]:
