@@ -56,8 +56,12 @@ class Walk:
 
 
 def walk(live: LiveRecommender, users: Sequence[object], n: int, seed: int, warm: int = 300) -> Walk:
-    """Let shoppers look at items and ask for a list with all rules on; the first `warm` are on no clock."""
-    rng, (rules, wish), now = np.random.default_rng(seed), all_rules(live), live.as_of
+    """Let shoppers look at items and ask for a list with all rules on; the first `warm` are on no clock.
+
+    A walk begins where that of the seed before ends: whoever had a later event already would look at items in the past.
+    """
+    rng, (rules, wish) = np.random.default_rng(seed), all_rules(live)
+    now = live.as_of + timedelta(seconds=seed * (warm + n))
     items = live.catalog.ids(rng.integers(1, len(live.catalog), warm + n))
     drawn, taken, short = rng.integers(len(users), size=warm + n), np.empty(warm + n), 0
     for step, (user, item) in enumerate(zip(drawn, items, strict=True)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faiss
 import numpy as np
 import pytest
 
@@ -129,6 +130,36 @@ def test_an_index_opens_lists_until_it_finds_what_there_is_and_tells_its_recall(
     for some, state in zip(named, states, strict=True):
         assert (np.diff(table[some] @ state) <= 0).all()  # best first, by the vectors themselves
     assert PAD not in indexed.best(np.zeros(D, np.float32), 10)
+
+
+def filed_in(index):
+    """Of each item of an index, which list it is in."""
+    lists = [faiss.rev_swig_ptr(index.invlists.get_ids(n), index.invlists.list_size(n)) for n in range(index.nlist)]
+    return {int(item): n for n, items in enumerate(lists) for item in items}
+
+
+def test_items_are_filed_where_they_lie_nearest_however_long_the_middles_and_so_are_newcomers():
+    rng = np.random.default_rng(3)
+    table = (rng.normal(size=(3000, 8)) * rng.lognormal(0, 0.7, (3000, 1))).astype(np.float32)
+    table[PAD] = 0
+    index, _ = make_index(table, table[1:9])
+    middles = index.quantizer.reconstruct_n(0, index.nlist)
+
+    def nearest(vectors):
+        return ((vectors[:, None] - middles) ** 2).sum(2).argmin(1)
+
+    where = filed_in(index)
+    assert np.mean([where[item] == place for item, place in enumerate(nearest(table))]) > 0.999  # but for rounding
+    assert np.bincount(list(where.values())).max() < 0.1 * len(table)
+    new = (rng.normal(size=(200, 8)) * rng.lognormal(0, 0.7, (200, 1))).astype(np.float32)
+    grown = IndexedTable(table, index).plus(new)
+    where = filed_in(grown.index)
+    assert np.mean([where[3000 + place] == near for place, near in enumerate(nearest(new))]) > 0.99
+    by_product = (new @ middles.T).argmax(1)
+    assert np.mean(by_product == nearest(new)) < 0.9  # the other way would be another
+    best = grown.best(new[7], 5)  # asked by product: whoever is longest that way
+    exact = largest(np.concatenate([table, new]) @ new[7], 5)
+    assert len(set(best) & set(exact)) >= 4
 
 
 @pytest.mark.parametrize("dim", [6, 7, 64])

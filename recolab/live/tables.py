@@ -18,10 +18,10 @@ from recolab.live.opinions import Floats, Ints, largest
 LARGE = 200_000  # items from which an index is made; benchmarks/live.py asks from where it is quicker
 LISTS_PER_ROOT, TAUGHT = 2, 64  # lists for each root of N; items for each list, from which its middle is learned
 CODED = 2  # numbers of a vector that share four bits
-DEEPER = 4  # items looked at exactly, for each one asked
+DEEPER = 2  # items looked at exactly, for each one asked
 # The best that should be among those named, and which share of them is enough: other voices name most of the rest, and a list's
 # own recall is what benchmarks/live.py asks.
-DEPTH, NAMED, RECALL, SEED = 10, 200, 0.9, 7
+DEPTH, NAMED, RECALL, SEED = 10, 200, 0.95, 7
 MORE = 1.5  # lists opened, from one try to the next
 
 
@@ -184,7 +184,13 @@ class IndexedTable(FloatTable):
         """Make a table with more rows, and a copy of the index with them in the lists that lie nearest."""
         index = faiss.clone_index(self.index)
         assert isinstance(index, faiss.IndexIVFPQFastScan)
-        index.add(vectors)
+        asked, filed = index.quantizer, faiss.IndexFlatL2(self.table.shape[1])
+        filed.add(asked.reconstruct_n(0, index.nlist))
+        index.quantizer = filed
+        try:
+            index.add(vectors)
+        finally:
+            index.quantizer = asked
         return type(self)(np.concatenate([self.table, vectors]), index)
 
 
@@ -196,14 +202,8 @@ def make_index(table: Floats, states: Floats) -> tuple[faiss.IndexIVFPQFastScan,
     table: (N, D)    states: (Q, D) of real shoppers  ->  the index, and its recall: of the exact `DEPTH` best, the share among the
     `NAMED` that a voice names; `RECALL`, or as near as opening every list comes
     """
-    dim = table.shape[1]
-    n_lists = max(int(LISTS_PER_ROOT * len(table) ** 0.5), 1)
-    middles, parts = faiss.IndexFlatIP(dim), dim if dim % CODED else dim // CODED
-    index = faiss.IndexIVFPQFastScan(middles, dim, n_lists, parts, 4, faiss.METRIC_INNER_PRODUCT)
-    index.by_residual = True  # codes of what is left beside a list's middle are the finer ones
-    index.cp.seed, index.cp.max_points_per_centroid, index.cp.min_points_per_centroid = SEED, TAUGHT, 1
-    index.train(table)
-    index.add(table)
+    index = _filed(table)
+    n_lists = index.nlist
     indexed = IndexedTable(table, index)
     exact = [set(largest(table[1:] @ state, DEPTH) + 1) for state in states]
     opened, recall = 1.0, 0.0
@@ -214,6 +214,23 @@ def make_index(table: Floats, states: Floats) -> tuple[faiss.IndexIVFPQFastScan,
         if recall >= RECALL or index.nprobe == n_lists:
             return index, recall
         opened *= MORE
+
+
+def _filed(table: Floats) -> faiss.IndexIVFPQFastScan:
+    """File items where they lie nearest, to be asked by their product: filed by it too, a few long middles would have them all."""
+    dim = table.shape[1]
+    n_lists, parts = max(int(LISTS_PER_ROOT * len(table) ** 0.5), 1), dim if dim % CODED else dim // CODED
+    nearest, products = faiss.IndexFlatL2(dim), faiss.IndexFlatIP(dim)
+    index = faiss.IndexIVFPQFastScan(nearest, dim, n_lists, parts, 4, faiss.METRIC_INNER_PRODUCT)
+    index.by_residual = True  # codes of what is left beside a list's middle are the finer ones
+    index.cp.seed, index.cp.max_points_per_centroid, index.cp.min_points_per_centroid = SEED, TAUGHT, 1
+    index.cp.spherical = False  # faiss's default for products; but how long a middle is says as much as where it points
+    index.train(table)
+    index.add(table)
+    products.add(nearest.reconstruct_n(0, n_lists))
+    index.quantizer, index.own_fields = products, True
+    products.this.disown()  # type: ignore[attr-defined]
+    return index
 
 
 def save_index(index: faiss.IndexIVFPQFastScan, path: Path) -> None:

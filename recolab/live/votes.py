@@ -57,8 +57,13 @@ class SomeVotes:
         there[inside] = self.rows[place[inside]] == rows[inside]
         votes = self.values * np.float32(keep)
         votes[place[there]] += values[there]
-        new = ~there
-        return type(self)(np.insert(self.rows, place[new], rows[new]), np.insert(votes, place[new], values[new]), at)
+        new = np.flatnonzero(~there)
+        come = place[new] + np.arange(len(new))  # where they stand in the longer arrays
+        stay = np.ones(len(votes) + len(new), bool)
+        stay[come] = False
+        longer, theirs = np.empty(len(stay), self.rows.dtype), np.empty(len(stay), np.float32)
+        longer[come], longer[stay], theirs[come], theirs[stay] = rows[new], self.rows, values[new], votes
+        return type(self)(longer, theirs, at)
 
     def opinion(self) -> Opinion:
         """Set the votes beside the most that one item has."""
