@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from copy import copy
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -220,10 +220,10 @@ class LiveRecommender:
         heard, unwanted = self.choir.hear(session, now), self._unwanted(session, rules, wish, now)
         draw = None if self.policy is None else Draw(self.policy, self._rng)
         for candidates in dict.fromkeys([self.candidates, None]):  # where rules leave too few of them, all are asked
-            rows, scores = self._asked(heard, candidates)
+            rows, scores, exactly = self._asked(heard, candidates)
             scores += self.shelf.bars(rules or Rules(), None if candidates is None else rows)
             scores[unwanted if candidates is None else places_of(unwanted, rows)] = -np.inf
-            chosen, exact, chances = choose(scores, rows, heard.of, self.vectors, self.shelf.groups, k, wish, draw)
+            chosen, exact, chances = choose(scores, rows, exactly, self.vectors, self.shelf.groups, k, wish, draw)
             if len(chosen) == k:
                 break
         return [
@@ -231,11 +231,12 @@ class LiveRecommender:
             for row, score, part, chance in zip(chosen, exact.tolist(), heard.shares(chosen), chances, strict=True)
         ]
 
-    def _asked(self, heard: Heard, candidates: int | None) -> tuple[Ints, Floats]:
+    def _asked(self, heard: Heard, candidates: int | None) -> tuple[Ints, Floats, Callable[[Ints], Floats]]:
         if candidates is None:
-            return self._everything, heard.roughly(len(self.catalog))
+            return self._everything, heard.roughly(len(self.catalog)), heard.of
         rows = heard.named(candidates)
-        return rows, heard.of(rows)
+        scores = heard.of(rows)
+        return rows, scores, lambda some: scores[places_of(some, rows)]
 
     def _unwanted(self, session: Session, rules: Rules | None, wish: Wish, now: int) -> Ints:
         """Find the rows that this shopper shall not see now, whatever the shelf says."""

@@ -67,11 +67,36 @@ class SomeVotes:
 
     def opinion(self) -> Opinion:
         """Set the votes beside the most that one item has."""
-        return OfSome(self.rows, loudness(self.values))
+        return Loud(OfSome(self.rows, self.values), float(self.values.max(initial=0)))
 
 
-def loudness(values: Floats) -> Floats:
-    """Map sums to log(1 + 100 · share of the largest): (n,) -> (n,)."""
+@dataclass(frozen=True)
+class Loud:
+    """Votes of some items beside the most that one has, in logarithms: taken of those alone that are asked, for the order is the same."""
+
+    votes: OfSome
+    most: float
+
+    def add_to(self, scores: Floats, weight: float) -> None:
+        """Ask all that have any."""
+        OfSome(self.votes.rows, loudness(self.votes.values, self.most)).add_to(scores, weight)
+
+    def of(self, rows: Ints) -> Floats:
+        """Ask some rows."""
+        return loudness(self.votes.of(rows), self.most)
+
+    def best(self, n: int) -> Ints:
+        """Find the largest."""
+        return self.votes.best(n)
+
+    def rough(self) -> Opinion:
+        """Itself."""
+        return self
+
+
+def loudness(values: Floats, most: float | None = None) -> Floats:
+    """Map sums to log(1 + 100 · share of the most, by default the largest of them): (n,) -> (n,)."""
     values = np.maximum(values, 0)  # votes that were taken back may leave a speck below it
-    loud: Floats = np.log(1 + np.float32(LEAST / max(float(values.max(initial=0)), 1e-30)) * values)
+    most = float(values.max(initial=0)) if most is None else most
+    loud: Floats = np.log(1 + np.float32(LEAST / max(most, 1e-30)) * values)
     return loud
