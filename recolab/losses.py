@@ -38,11 +38,11 @@ def full_cross_entropy(
     """
     _require_open(owners, targets, closed)
     with torch.autocast(hidden.device.type, enabled=False):  # sums over a catalog want more digits than bfloat16 has
-        loss: Tensor = _FullCrossEntropy.apply(hidden.to(table.dtype), table, owners, targets, closed)  # type: ignore[no-untyped-call]
+        loss: Tensor = FullCrossEntropy.apply(hidden.to(table.dtype), table, owners, targets, closed)  # type: ignore[no-untyped-call]
     return loss
 
 
-class _FullCrossEntropy(torch.autograd.Function):
+class FullCrossEntropy(torch.autograd.Function):
     """Loss and gradient in one pass over blocks of rows: nothing of size positions x items is stored or computed twice."""
 
     @staticmethod
@@ -97,11 +97,11 @@ def sampled_cross_entropy(
     _require_open(owners, targets, closed)
     asked = owners, targets, negatives, log_expected.to(table.dtype), closed
     with torch.autocast(hidden.device.type, enabled=False):
-        loss: Tensor = _SampledCrossEntropy.apply(hidden.to(table.dtype), table, *asked)  # type: ignore[no-untyped-call]
+        loss: Tensor = SampledCrossEntropy.apply(hidden.to(table.dtype), table, *asked)  # type: ignore[no-untyped-call]
     return loss
 
 
-class _SampledCrossEntropy(torch.autograd.Function):
+class SampledCrossEntropy(torch.autograd.Function):
     """Mean of log(1 + Z / exp(h·e_target)), Z = Σⱼ exp(h·eⱼ) / expectedⱼ over the draws; the gradient in the same pass."""
 
     @staticmethod
