@@ -115,7 +115,7 @@ class SampledCrossEntropy(torch.autograd.Function):
         log_expected: Tensor,
         closed: Tensor | None,
     ) -> Tensor:
-        """Sum over blocks of positions; a target pulls by what the draws leave it to gain, Z / (Z + exp(h·e_target))."""
+        """Sum over blocks of positions; with b = log Z - h·e_target, dh·e_target is -σ(b), and σ(b) falls to the draws by their share of Z."""
         owners, order = owners.sort(stable=True)
         targets = targets[order]
         wanted = _target_logits(hidden, table, owners, targets)  # (M,)
@@ -124,7 +124,9 @@ class SampledCrossEntropy(torch.autograd.Function):
         ordered = None if closed is None else negatives.sort()
         for block, mine in _blocks(owners, len(hidden), max(ROWS, CELLS // len(negatives))):
             rows, at = hidden[block], owners[mine] - block.start
-            errors = torch.addmm(-log_expected, rows, vectors.T)  # (ROWS, S): logits, soon their gradient
+            errors = torch.addmm(
+                -log_expected, rows, vectors.T
+            )  # (ROWS, S): logits, soon their share of Z, then their gradient
             if closed is not None and ordered is not None:
                 _shut(errors, *ordered, closed[block])
             total, log_total = _exponentials(errors)

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import numpy as np
+import polars as pl
 import pytest
 
 from recolab.compiled import CompiledEncoder
@@ -28,6 +29,7 @@ from recolab.live import (
     sessions,
     ship,
 )
+from recolab.live.newcomers import welcome
 from recolab.live.opinions import OfSome
 from recolab.live.sessions import session_of
 from recolab.live.tables import FloatTable
@@ -247,19 +249,84 @@ def test_a_list_is_explained_at_once_as_each_of_it_alone(live, monkeypatch):
     assert len(said) == 4  # the whole, and once without each of three
 
 
-def test_whoever_was_away_longest_makes_room_and_is_known_by_the_past_again(shop):
+def test_whoever_was_away_longest_makes_room_and_loses_no_event(shop, monkeypatch):
     catalog, past, (model, *_), _ = shop
     live = LiveRecommender(catalog, past, voices_of(shop), [1, 5, 0, 0.1], model.item_vectors(), max_sessions=2)
     before = live.recommend(1, 3, at=NOW)
     live.observe(1, (before[0].item + 5) % N_ITEMS, at=NOW)
-    assert listed(live.recommend(1, 3, at=NOW)) != listed(before)
+    after = listed(live.recommend(1, 3, at=NOW))
+    assert after != listed(before)
     for other in (2, 3, 4):
         live.recommend(other, 1)  # who only asks pushes nobody's events out
-    assert listed(live.recommend(1, 3, at=NOW)) != listed(before)
-    for other in (2, 3):
+    assert listed(live.recommend(1, 3, at=NOW)) == after
+    for other in (2, 3, "x", "y"):
         live.observe(other, 1, at=NOW)
     assert len(live._sessions) <= 4
-    assert listed(live.recommend(1, 3, at=NOW)) == listed(before)
+    assert not live._sessions._away[1].memory  # what took room is gone
+    assert listed(live.recommend(1, 3, at=NOW)) == after
+
+
+def test_whoever_was_away_longest_of_all_is_known_by_the_past_again(shop, monkeypatch):
+    monkeypatch.setattr(sessions, "AWAY", 1)
+    catalog, past, (model, *_), _ = shop
+    live = LiveRecommender(catalog, past, voices_of(shop), [1, 5, 0, 0.1], model.item_vectors(), max_sessions=1)
+    before = listed(live.recommend(1, 3, at=NOW))
+    live.observe(1, (before[0] + 5) % N_ITEMS, at=NOW)
+    for other in (2, 3):
+        live.observe(other, 1, at=NOW)
+    assert listed(live.recommend(1, 3, at=NOW)) == before
+    assert len(live._sessions._away) == 1
+
+
+def test_what_was_bought_does_not_come_back_however_much_was_done_since(shop, monkeypatch):
+    monkeypatch.setattr(sessions, "KEPT", 5)
+    catalog, past, (model, *_), _ = shop
+    live = LiveRecommender(catalog, past, voices_of(shop), [1, 5, 1, 0.1], model.item_vectors())
+    everything = [set(past.items[past.offsets[b] : past.offsets[b + 1]] - 1) for b in range(len(past))]
+    busy = max(range(len(past)), key=lambda b: past.lengths[b] > 5 and 0 < len(everything[b]) < N_ITEMS)
+    user, had = past.users[busy], {int(item) for item in everything[busy]}
+    assert past.lengths[busy] > 5
+    assert set(listed(live.recommend(user, N_ITEMS, None, Wish(10_000)))) == set(range(N_ITEMS)) - had
+    live.observe("new", 3, PURCHASE, NOW)
+    for step in range(20):
+        live.observe("new", 4 + step % 2, VIEW, NOW + timedelta(seconds=1 + step))
+    now = NOW + timedelta(minutes=1)
+    assert len(live._sessions.of("new")) == 5
+    assert set(listed(live.recommend("new", N_ITEMS, None, Wish(None, 1), now))) == set(range(N_ITEMS)) - {3}
+    assert set(listed(live.recommend("new", N_ITEMS, None, Wish(1), now))) == set(range(N_ITEMS)) - {3, 4, 5}
+    assert 3 in listed(live.recommend("new", N_ITEMS, None, Wish(None, 1), now + timedelta(days=1)))
+
+
+def test_rules_know_what_came_before_in_order_and_no_more_than_their_share(monkeypatch):
+    monkeypatch.setattr(sessions, "KEPT", 3)
+    monkeypatch.setattr(sessions, "RULED", 4)
+    session = sessions.NOBODY
+    for row, at in ((1, 10), (2, 20), (3, 30), (4, 40), (5, 5), (6, 60), (7, 70), (8, 80), (9, 90)):
+        session = session.plus(row, at, row % 3)
+    assert list(session.items) == [7, 8, 9]
+    assert list(session.older.items) == [2, 3, 4, 6]  # 5 came first in time, and was the first to go with 1
+    assert [list(part) for part in session.since(30)] == [[4, 6, 7, 8, 9], [1, 0, 1, 2, 0]]
+    assert [len(session.since(moment)[0]) for moment in (0, 60, 75, 90)] == [7, 3, 2, 0]
+
+
+def test_nobody_is_told_what_sells_where_habit_is_loud(shop):
+    catalog, past, (model, *_), _ = shop
+    live = LiveRecommender(catalog, past, voices_of(shop), [0.4, 0.6, 1, 0], model.item_vectors())
+    sold = np.bincount(past.items, minlength=N_ITEMS + 1)[1:]
+    picks = live.recommend("a stranger", 5)
+    assert picks[0].score > 0
+    assert sold[picks[0].item] == sold.max()
+
+
+def test_a_shop_of_other_goods_leaves_nothing_of_the_old_voices_in_its_sessions(live):
+    live.observe(1, 3, at=NOW)
+    live.recommend(1, 3, at=NOW)
+    live.recommend(2, 3, at=NOW)
+    kept = [*live._sessions._open.values(), *live._sessions._asked.values()]
+    assert all(session.memory for session in kept)
+    grown = welcome(live, pl.DataFrame({"item_id": [77], "title": ["new"]}))
+    assert not any(session.memory for session in kept)
+    assert len(grown.recommend(1, 3, at=NOW)) == 3
 
 
 def test_many_threads_lose_no_event(live):

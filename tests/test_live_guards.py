@@ -116,7 +116,9 @@ def test_whoever_only_asks_is_no_longer_the_one_who_was_away_longest(ring):
     sessions.add("b", 2, 100, 0)
     sessions.of("a")
     sessions.add("c", 3, 100, 0)
-    assert [len(sessions.of(user)) for user in ("a", "b", "c")] == [1, 0, 1]
+    assert list(sessions._open) == ["a", "c"]
+    assert list(sessions._away) == ["b"]
+    assert [len(sessions.of(user)) for user in ("a", "b", "c")] == [1, 1, 1]  # and nobody's event is lost
 
 
 def test_of_those_who_only_ask_too_the_one_who_was_away_longest_makes_room(ring):

@@ -69,6 +69,7 @@ class LiveRecommender:
         """Make one with other goods and the same sessions, which both go on to share (`newcomers.welcome`)."""
         grown = copy(self)
         grown._fill(catalog, choir, vectors, shelf)
+        self._sessions.forget_sums()  # of the old voices, with all their tables
         return grown
 
     def explore(self, policy: Policy | None, seed: int = 7) -> None:
@@ -244,6 +245,6 @@ class LiveRecommender:
         found = [np.array(rows, np.int64)]
         for days, kinds in ((wish.not_seen_days, None), (wish.not_bought_days, KINDS.index(PURCHASE))):
             if days is not None:
-                late = session.times > now - days * 86_400
-                found.append(session.items[late if kinds is None else late & (session.kinds == kinds)].astype(np.int64))
+                items, done = session.since(now - days * 86_400)
+                found.append((items if kinds is None else items[done == kinds]).astype(np.int64))
         return np.concatenate(found)

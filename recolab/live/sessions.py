@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from recolab.histories import Histories
 from recolab.schema import EVENT_WEIGHT, KINDS
 
-KEPT = 1000  # events of a session; older ones are forgotten
+KEPT = 1000  # events of a session that the voices hear
+RULED = 20_000  # events before them that rules still know: what was bought last winter shall not come back to who buys a lot
+AWAY = 10  # times as many sessions as are in memory, whose events of the running day are kept without what voices remember of them
 _FIRST = np.zeros(1, np.int64)
 WEIGHTS = np.array([EVENT_WEIGHT[kind] for kind in KINDS], np.float32)
 
@@ -24,12 +26,14 @@ WEIGHTS = np.array([EVENT_WEIGHT[kind] for kind in KINDS], np.float32)
 class Session:
     """One shopper's newest E events, oldest first; never changed: a new event makes a new session.
 
-    items: (E,) int32 catalog rows    times: (E,) int64 seconds    kinds: (E,) int8 index into KINDS    memory: what each voice keeps of it
+    items: (E,) int32 catalog rows    times: (E,) int64 seconds    kinds: (E,) int8 index into KINDS    older: events before them, which
+    rules know and no voice hears    memory: what each voice keeps of it
     """
 
     items: NDArray[np.int32]
     times: NDArray[np.int64]
     kinds: NDArray[np.int8]
+    older: Session | None = field(default=None, compare=False, repr=False)
     memory: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __len__(self) -> int:
@@ -37,13 +41,31 @@ class Session:
 
     def plus(self, row: int, at: int, kind: int) -> Session:
         """Add an event where its time puts it: a late one goes before those that came after it."""
+        items, times, kinds = self._with(row, at, kind)
+        first, older = max(len(items) - KEPT, 0), self.older
+        if first:
+            older = Session(*(older or NOBODY)._with(int(items[0]), int(times[0]), int(kinds[0])))._newest(RULED)
+        return Session(items[first:], times[first:], kinds[first:], older)
+
+    def since(self, moment: float) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
+        """Tell all that rules know of what came after a moment, in seconds: items and kinds, (n,) each."""
+        first = int(np.searchsorted(self.times, moment, side="right"))
+        items, kinds = self.items[first:], self.kinds[first:]
+        if first or self.older is None:
+            return items, kinds
+        before = self.older.since(moment)
+        return np.concatenate([before[0], items]), np.concatenate([before[1], kinds])
+
+    def rested(self) -> Session:
+        """Keep the events, and nothing of what voices remember of them."""
+        return Session(self.items, self.times, self.kinds, self.older)
+
+    def _with(self, row: int, at: int, kind: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         place = int(np.searchsorted(self.times, at, side="right"))
-        first = max(len(self) + 1 - KEPT, 0)
-        return Session(
-            _with(self.items, place, row)[first:],
-            _with(self.times, place, at)[first:],
-            _with(self.kinds, place, kind)[first:],
-        )
+        return _with(self.items, place, row), _with(self.times, place, at), _with(self.kinds, place, kind)
+
+    def _newest(self, most: int) -> Session:
+        return Session(self.items[-most:], self.times[-most:], self.kinds[-most:])
 
     def not_before(self, now: int) -> int:
         """Give a moment, or that of the newest event where it was stamped by a clock that is ahead."""
@@ -82,13 +104,21 @@ def seconds_of(at: datetime | None) -> int:
 
 def session_of(past: Histories, b: int) -> Session:
     """Read the newest events of the b-th packed history."""
-    first, last = max(past.offsets[b + 1] - KEPT, past.offsets[b]), past.offsets[b + 1]
+    begin, end = int(past.offsets[b]), int(past.offsets[b + 1])
+    first = max(end - KEPT, begin)
+    older = None if first == begin else _between(past, max(first - RULED, begin), first)
+    return replace(_between(past, first, end), older=older)
+
+
+def _between(past: Histories, first: int, last: int) -> Session:
     return Session(past.items[first:last], past.times[first:last], past.kinds[first:last])
 
 
 class Sessions:
-    """The sessions of the shoppers who came last; whoever was away longest makes room, and is known by the packed past again.
+    """The sessions of the shoppers who came last; whoever was away longest makes room.
 
+    What they did is kept for `AWAY` times as many, without the voices' sums; whoever was away longer still is known by the packed
+    past again.
     past: what was known when the models were fitted    most: sessions in memory, and as many of those who only asked
     """
 
@@ -103,6 +133,7 @@ class Sessions:
         self._asked: OrderedDict[Hashable, Session] = (
             OrderedDict()
         )  # of the past alone: who only asks pushes no event out
+        self._away: OrderedDict[Hashable, Session] = OrderedDict()  # with an event of the running day, and no room
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -129,20 +160,37 @@ class Sessions:
             before = self._opened(user)
             after = before.plus(row, at, kind)
             self._asked.pop(user, None)
-            self._keep(self._open, user, after)
+            self._stay(user, after)
             return before, after
+
+    def forget_sums(self) -> None:
+        """Let go what voices remember of sessions: of a shop with other goods, there are other voices."""
+        with self._lock:
+            for kept in (self._open, self._asked):
+                for session in kept.values():
+                    session.memory.clear()
 
     def _opened(self, user: Hashable) -> Session:
         for kept in (self._open, self._asked):
             if user in kept:
                 kept.move_to_end(user)
                 return kept[user]
+        if user in self._away:
+            return self._stay(user, self._away.pop(user))
         if user not in self._place:
             return NOBODY  # strangers who only ask take no room
-        return self._keep(self._asked, user, session_of(self._past, self._place[user]))
-
-    def _keep(self, kept: OrderedDict[Hashable, Session], user: Hashable, session: Session) -> Session:
-        kept[user] = session
-        if len(kept) > self._most:
-            kept.popitem(last=False)
+        _keep(self._asked, user, session := session_of(self._past, self._place[user]), self._most)
         return session
+
+    def _stay(self, user: Hashable, session: Session) -> Session:
+        if gone := _keep(self._open, user, session, self._most):
+            _keep(self._away, gone[0], gone[1].rested(), AWAY * self._most)
+        return session
+
+
+def _keep(
+    kept: OrderedDict[Hashable, Session], user: Hashable, session: Session, most: int
+) -> tuple[Hashable, Session] | None:
+    """Keep a session, of at most so many  ->  whose it was that had to go."""
+    kept[user] = session
+    return kept.popitem(last=False) if len(kept) > most else None

@@ -15,7 +15,9 @@ from recolab.histories import PAD
 from recolab.lab import write_atomically
 from recolab.live.opinions import Floats, Ints, largest
 
-LARGE = 200_000  # items from which an index is made: 1.4 times as quick there, a tie at 100,000 (benchmarks/live.py sizes)
+LARGE = (
+    200_000  # items from which an index is made: 1.4 times as quick there, a tie at 100,000 (benchmarks/live.py sizes)
+)
 LISTS_PER_ROOT, TAUGHT = 2, 64  # lists for each root of N; items for each list, from which its middle is learned
 CODED = 2  # numbers of a vector that share four bits
 DEEPER = 2  # items looked at exactly, for each one asked

@@ -14,10 +14,11 @@ from recolab.compiled import CompiledEncoder
 from recolab.histories.packed import SECONDS_PER_DAY
 from recolab.live.opinions import NOTHING, Floats, Ints, OfAll, OfSome, Opinion, largest
 from recolab.live.sessions import WEIGHTS, Session
-from recolab.live.tables import LARGE, ItemTable
+from recolab.live.tables import ItemTable
 from recolab.live.votes import AllVotes, SomeVotes, loudness
 
 _SPECK = 1e-4  # of a vote
+FEW = 2**15  # items of a catalog whose votes all stand side by side in each session: 128 KB for each of them
 
 
 class Voice(Protocol):
@@ -131,7 +132,7 @@ class Linked:
 
     def __init__(self, links: sparse.csr_matrix, half_life_days: float, name: str) -> None:
         self.links, self.half_life, self.name = links.sorted_indices(), half_life_days * SECONDS_PER_DAY, name
-        self._votes: type[AllVotes | SomeVotes] = AllVotes if links.shape[0] <= LARGE else SomeVotes
+        self._votes: type[AllVotes | SomeVotes] = AllVotes if links.shape[0] <= FEW else SomeVotes
 
     def opinion(self, session: Session, now: int) -> Opinion:  # noqa: ARG002  all votes fade alike
         """Set the votes beside the most that one item has, in logarithms from 0 up."""
@@ -186,11 +187,13 @@ class Habit:
         self.days, self.visits, self.name = half_life_days, half_life_visits, name
 
     def opinion(self, session: Session, now: int) -> Opinion:
-        """Set each item beside the one had most, in logarithms from 0 up."""
+        """Set each item beside the one had most, in logarithms from 0 up; nothing to say of who had none."""
+        if not len(session):
+            return NOTHING
         weights = session.weights().astype(np.float64)
         if self.days is not None:
             weights = weights * np.exp2((session.times - now) / (self.days * SECONDS_PER_DAY))
-        if self.visits is not None and len(session):
+        if self.visits is not None:
             starts = session.visits()
             ago = len(starts) - np.searchsorted(starts, np.arange(len(session)), side="right")
             weights = weights * np.exp2(-ago / self.visits)
