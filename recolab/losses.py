@@ -92,9 +92,11 @@ def sampled_cross_entropy(
 
     hidden, table, owners, targets, closed: as above    negatives: (S,) rows    log_expected: (S,) log of the expected
     number of draws of each (the log-q correction of Bengio & Senécal 2008)  ->  scalar; made in blocks as the full one
-    Raises ValueError where nothing is asked, or something closed.
+    Raises ValueError where nothing is asked or drawn, or something closed is asked.
     """
     _require_open(owners, targets, closed)
+    if not len(negatives):
+        raise ValueError("nothing was drawn to compare the targets with: draw some, or ask the whole catalog")
     asked = owners, targets, negatives, log_expected.to(table.dtype), closed
     with torch.autocast(hidden.device.type, enabled=False):
         loss: Tensor = SampledCrossEntropy.apply(hidden.to(table.dtype), table, *asked)  # type: ignore[no-untyped-call]
@@ -130,6 +132,7 @@ class SampledCrossEntropy(torch.autograd.Function):
             if closed is not None and ordered is not None:
                 _shut(errors, *ordered, closed[block])
             total, log_total = _exponentials(errors)
+            log_total.masked_fill_(total < 1, -torch.inf)  # the largest has 1, so here all that was drawn is closed
             behind[mine] = log_total[at, 0] - wanted[mine]
             push = torch.zeros_like(total).index_add_(0, at, behind[mine].sigmoid()[:, None] / len(targets))
             errors *= push / total

@@ -80,3 +80,12 @@ def test_attention_that_forgets_reads_on_average_what_attention_that_does_not_re
 def test_the_mask_is_not_drawn_by_torch_s_slow_way(monkeypatch):
     monkeypatch.setattr(F, "dropout", None)  # calling it would fail
     SelfAttention(8, 2, 0.3)(torch.randn(2, 5, 8), torch.zeros(2, 1, 5, 5))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 1 - 1e-9])
+def test_of_all_levels_exactly_the_share_is_forgotten_and_the_mean_stays(share, monkeypatch):
+    every = torch.arange(-(2**15), 2**15).to(torch.int16).view(torch.int64)  # each level once
+    monkeypatch.setattr(torch.Tensor, "random_", lambda draws, *_: draws.copy_(every))
+    kept = Dropout(share)(torch.ones(2**16, dtype=torch.float64))
+    assert int((kept == 0).sum()) == min(round(share * 2**16), 2**16 - 1)
+    assert kept.mean().item() == pytest.approx(1, rel=1e-6)

@@ -203,6 +203,19 @@ def test_a_large_shop_makes_its_lists_of_what_the_voices_name_and_of_all_where_r
     assert {pick.item for pick in live.recommend("a stranger", 5, dear)} == {35, 36, 37, 38, 39}
 
 
+def test_a_large_shop_too_keeps_out_what_is_excluded_and_what_was_seen(shipped, monkeypatch):
+    folder, past = shipped
+    monkeypatch.setattr(shipping, "CANDIDATES", 12)
+    live, user = open_live(folder), past.users[0]
+    best = [pick.item for pick in live.recommend(user, 5, at=START)]
+    rest = [pick.item for pick in live.recommend(user, 5, Rules(exclude=best[:2]), at=START)]
+    assert rest[:3] == best[2:]
+    live.observe(user, best[0], at=START)
+    seen = [pick.item for pick in live.recommend(user, 5, wish=Wish(not_bought_days=1), at=START)]
+    assert best[0] not in seen
+    assert len(seen) == 5
+
+
 def test_a_shop_can_be_opened_with_whole_numbers_for_its_table(shipped, monkeypatch):
     monkeypatch.setattr(shipping, "LARGE", 99)
     folder, past = shipped

@@ -366,3 +366,54 @@ def test_a_sampled_loss_far_from_its_target_is_still_a_number_with_a_gradient():
     assert loss.item() == pytest.approx(600 + math.log(2), rel=1e-6)
     (gradient,) = torch.autograd.grad(loss, table)
     assert gradient.flatten().tolist() == pytest.approx([0, -1, 1])
+
+
+def test_what_is_closed_is_closed_in_every_block_of_the_sampled_loss(monkeypatch):
+    monkeypatch.setattr(losses, "CELLS", 1)
+    hidden, table, owners, targets = problem(2 * ROWS + 3, n_targets=300)
+    closed = closed_at(len(hidden), len(table))
+    open_ones = ~(closed[owners] == targets[:, None]).any(1)
+    owners, targets = owners[open_ones], targets[open_ones]
+    drawn = torch.randint(1, len(table), (23,), generator=torch.Generator().manual_seed(8))
+    logits = (hidden @ table[drawn].T).masked_fill((drawn[:, None] == closed[:, None]).any(2), -torch.inf)
+    others = logits.logsumexp(1)[owners]
+    expected = F.softplus(others - (hidden[owners] * table[targets]).sum(1)).mean()
+    zero = torch.zeros(len(drawn), dtype=torch.float64)
+    ours = sampled_cross_entropy(hidden, table, owners, targets, drawn, zero, closed)
+    torch.testing.assert_close(ours, expected, rtol=1e-12, atol=0)
+    for mine, its in zip(*(torch.autograd.grad(x, (hidden, table)) for x in (ours, expected)), strict=True):
+        torch.testing.assert_close(mine, its, rtol=1e-9, atol=1e-15)
+
+
+def test_where_all_that_was_drawn_is_closed_there_is_nothing_to_learn():
+    table = torch.tensor([[0.0], [-100.0], [1.0]], requires_grad=True)
+    asked = torch.ones(1, 1), table, torch.tensor([0]), torch.tensor([1]), torch.tensor([2, 2]), torch.zeros(2)
+    loss = sampled_cross_entropy(*asked, torch.tensor([[2]]))
+    assert loss.item() == 0
+    assert torch.autograd.grad(loss, table)[0].abs().max() == 0
+
+
+def test_a_comparison_with_nothing_is_refused():
+    with pytest.raises(ValueError, match="nothing was drawn"):
+        sampled_cross_entropy(*problem(), torch.zeros(0, dtype=torch.long), torch.zeros(0))
+
+
+def test_the_sampled_loss_too_is_computed_in_the_table_s_precision_where_the_rest_is_not():
+    hidden, table, owners, targets = (x.detach().float() if x.is_floating_point() else x for x in problem())
+    drawn, zero, rough = torch.tensor([4, 9, 4, 2]), torch.zeros(4), hidden.bfloat16().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = sampled_cross_entropy(rough, table, owners, targets, drawn, zero)
+    expected = sampled_cross_entropy(rough.detach().float(), table, owners, targets, drawn, zero)
+    torch.testing.assert_close(loss, expected, rtol=1e-6, atol=0)
+    loss.square().backward()
+    assert rough.grad.dtype == torch.bfloat16
+
+
+def test_a_second_gradient_of_the_sampled_loss_is_refused_rather_than_wrong():
+    drawn, zero = torch.tensor([4, 9]), torch.zeros(2, dtype=torch.float64)
+    hidden, *asked = problem()
+    (first,) = torch.autograd.grad(
+        sampled_cross_entropy(hidden, *asked, drawn, zero).square(), hidden, create_graph=True
+    )
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        first.square().sum().backward()

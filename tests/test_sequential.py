@@ -277,7 +277,7 @@ def test_who_has_no_past_is_shown_what_sells_most():
 
 def test_what_is_read_has_a_dropout_of_its_own_or_that_of_the_encoder():
     one, other = SequenceConfig(dim=4, dropout=0.3), SequenceConfig(dim=4, dropout=0.3, input_dropout=0.1)
-    assert [SequenceNetwork(5, config, torch.nn.Identity).dropout.p for config in (one, other)] == [0.3, 0.1]
+    assert [SequenceNetwork(5, config, torch.nn.Identity).dropout.share for config in (one, other)] == [0.3, 0.1]
 
 
 def test_a_schedule_draws_items_first_and_asks_the_whole_catalog_at_the_end():

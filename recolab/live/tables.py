@@ -193,6 +193,7 @@ class IndexedTable(FloatTable):
             index.add(vectors)
         finally:
             index.quantizer = asked
+            filed.this.own(True)  # type: ignore[attr-defined]  # faiss takes what is assigned for its own
         return type(self)(np.concatenate([self.table, vectors]), index)
 
 
@@ -231,7 +232,6 @@ def _filed(table: Floats) -> faiss.IndexIVFPQFastScan:
     index.add(table)
     products.add(nearest.reconstruct_n(0, n_lists))
     index.quantizer, index.own_fields = products, True
-    products.this.disown()  # type: ignore[attr-defined]
     return index
 
 
