@@ -42,7 +42,18 @@ def full_cross_entropy(
     return loss
 
 
-class FullCrossEntropy(torch.autograd.Function):
+class _InOnePass(torch.autograd.Function):
+    """A loss whose forward pass has found the gradients already: to hidden (P, D) and table (N, D), its first two inputs."""
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        """Hand on what the forward pass found."""
+        to_hidden, to_table = ctx.saved_tensors
+        return upstream[0] * to_hidden, upstream[0] * to_table, *[None] * (len(ctx.needs_input_grad) - 2)
+
+
+class FullCrossEntropy(_InOnePass):
     """Loss and gradient in one pass over blocks of rows: nothing of size positions x items is stored or computed twice."""
 
     @staticmethod
@@ -71,13 +82,6 @@ class FullCrossEntropy(torch.autograd.Function):
         ctx.save_for_backward(to_hidden, to_table)
         return loss
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-        """Hand on what the forward pass found."""
-        to_hidden, to_table = ctx.saved_tensors
-        return upstream[0] * to_hidden, upstream[0] * to_table, None, None, None
-
 
 def sampled_cross_entropy(
     hidden: Tensor,
@@ -103,7 +107,7 @@ def sampled_cross_entropy(
     return loss
 
 
-class SampledCrossEntropy(torch.autograd.Function):
+class SampledCrossEntropy(_InOnePass):
     """Mean of log(1 + Z / exp(h·e_target)), Z = Σⱼ exp(h·eⱼ) / expectedⱼ over the draws; the gradient in the same pass."""
 
     @staticmethod
@@ -143,13 +147,6 @@ class SampledCrossEntropy(torch.autograd.Function):
         to_table.index_add_(0, targets, pull * hidden[owners], alpha=-1)
         ctx.save_for_backward(to_hidden.index_add_(0, owners, pull * table[targets], alpha=-1), to_table)
         return F.softplus(behind).mean()
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-        """Hand on what the forward pass found."""
-        to_hidden, to_table = ctx.saved_tensors
-        return upstream[0] * to_hidden, upstream[0] * to_table, None, None, None, None, None
 
 
 def binary_cross_entropy(wanted: Tensor, drawn: Tensor) -> Tensor:
