@@ -62,7 +62,7 @@ class Session:
 
     def _with(self, row: int, at: int, kind: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         place = int(np.searchsorted(self.times, at, side="right"))
-        return _with(self.items, place, row), _with(self.times, place, at), _with(self.kinds, place, kind)
+        return _inserted(self.items, place, row), _inserted(self.times, place, at), _inserted(self.kinds, place, kind)
 
     def _newest(self, most: int) -> Session:
         return Session(self.items[-most:], self.times[-most:], self.kinds[-most:])
@@ -86,7 +86,7 @@ class Session:
         return np.concatenate([_FIRST[: len(self)], later])
 
 
-def _with(values: NDArray[Any], place: int, value: int) -> NDArray[Any]:
+def _inserted(values: NDArray[Any], place: int, value: int) -> NDArray[Any]:
     """Insert one value; NumPy's own way takes seven times as long."""
     longer = np.empty(len(values) + 1, values.dtype)
     longer[:place], longer[place], longer[place + 1 :] = values[:place], value, values[place:]
