@@ -153,8 +153,10 @@ def write_until(over: Event, url: str, user: str, items: Sequence[Any]) -> Taken
 
 def listed(url: str, user: str) -> list[Any]:
     """Ask for a shopper's list."""
-    answer = httpx.get(f"{url}/recommendations", params={"user_id": user}, trust_env=False).raise_for_status()
-    return [place["item_id"] for place in answer.json()["items"]]
+    answer = httpx.get(
+        f"{url}/recommendations", params={"user_id": user}, headers={"X-API-Key": SECRET}, trust_env=False
+    )
+    return [place["item_id"] for place in answer.raise_for_status().json()["items"]]
 
 
 def free_port() -> int:

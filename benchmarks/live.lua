@@ -14,7 +14,7 @@ request = function()
     local body = '{"user_id": "' .. user .. '", "item_id": "' .. items[math.random(#items)] .. '", "kind": "view"}'
     return wrk.format("POST", "/events", {["Content-Type"] = "application/json", ["X-API-Key"] = key}, body)
   end
-  return wrk.format("GET", "/recommendations?k=10&user_id=" .. user)
+  return wrk.format("GET", "/recommendations?k=10&user_id=" .. user, {["X-API-Key"] = key})
 end
 
 done = function(summary, latency, requests)

@@ -17,7 +17,7 @@ from scipy import sparse
 from recolab.compiled import CompiledEncoder
 from recolab.histories import Catalog, Histories
 from recolab.lab import DEFAULT_RUN, open_lab
-from recolab.live import Encoded, Favour, Habit, Linked, LiveRecommender, Wish, open_live
+from recolab.live import Choir, Encoded, Favour, Habit, Linked, LiveRecommender, Wish, open_live
 from recolab.live.sessions import session_of
 from recolab.live.shipping import CANDIDATES
 from recolab.live.tables import FloatTable, IndexedTable, SkimmedTable, make_index
@@ -40,7 +40,7 @@ def all_rules(live: LiveRecommender) -> tuple[Rules, Wish]:
     """Turn every rule on: prices, a category and an item left out, nothing seen today or bought in a year, three of a category, MMR."""
     names = list(live.shelf.numbers)
     first = live.catalog.ids([1])
-    return Rules(0.5, 50.0, exclude=first, not_categories=names[:1]), Wish(1, 365, 3, 0.3)
+    return Rules(0.5, 50.0, exclude=first, not_categories=names[:1]), Wish(1, most_per_category=3, variety=0.3)
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,12 @@ def grown(n_items: int) -> tuple[Callable[[Asked], LiveRecommender], float]:
         voice = Encoded(compiled, tables[asked](table), encoded.max_len)
         candidates = CANDIDATES if asked == "indexed" else None
         return LiveRecommender(
-            catalog, past, [voice, *others], live.choir.weights, vectors, candidates=candidates, max_sessions=SHOPPERS
+            catalog,
+            past,
+            Choir([voice, *others], live.choir.weights),
+            vectors,
+            candidates=candidates,
+            max_sessions=SHOPPERS,
         )
 
     return open_shop, found

@@ -87,7 +87,7 @@ class Door:
         return self._answered("POST", "/events", json={"user_id": user, "item_id": item, "kind": kind}) is not None
 
     def _ask(self, user: int) -> list[int]:
-        asked = {"user_id": str(user), "k": self.k, "not_seen_days": VISIT_DAYS}
+        asked = {"user_id": str(user), "k": self.k, "not_seen_days": VISIT_DAYS, "not_bought_days": 0}
         answer = self._answered("GET", "/recommendations", params=asked)
         if answer is None:
             raise RuntimeError(f"no list for {user}: {dict(self.failed)}")

@@ -135,9 +135,9 @@ def test_started_as_the_unit_says_it_stands_what_breaks_others_and_stops_without
             ready = [sys.executable, health.__file__, f"http://127.0.0.1:{port}", "--wait", "120"]
             assert subprocess.run(ready, check=False, env={"http_proxy": "http://127.0.0.1:9"}).returncode == 0
             excludes = "&".join(f"exclude={n}" for n in range(100_000))
-            assert answer_to(port, f"GET /recommendations?user_id=1&{excludes}") == 400
-            assert answer_to(port, "GET /recommendations?user_id=1", ("Content-Length: 10000000",)) == 200
             event, key = '{"user_id": 1, "item_id": 2}', "X-API-Key: secret"
+            assert answer_to(port, f"GET /recommendations?user_id=1&{excludes}", (key,)) == 400
+            assert answer_to(port, "GET /recommendations?user_id=1", (key, "Content-Length: 10000000")) == 200
             kind = "Content-Type: application/json"
             assert answer_to(port, "POST /events", (kind, "X-API-Key: schl\xfcssel"), event) == 401
             assert answer_to(port, "POST /events", (kind, key), event) == 200

@@ -15,6 +15,7 @@ from recolab.export import export_encoder
 from recolab.histories import PAD
 from recolab.live import (
     Card,
+    Choir,
     Encoded,
     Favour,
     Habit,
@@ -38,7 +39,7 @@ from recolab.models.neighbours import Transitions
 from recolab.models.popularity import PersonalFrequency
 from recolab.models.transformer import Transformer, TransformerConfig
 from recolab.rerank import Rules
-from recolab.schema import PURCHASE, VIEW
+from recolab.schema import ITEM, PURCHASE, TITLE, VIEW
 from recolab.training import TrainConfig
 from tests.worlds import START, log, priced_ring
 
@@ -73,7 +74,7 @@ def voices_of(shop):
 @pytest.fixture
 def live(shop):
     catalog, past, (model, *_), _ = shop
-    return LiveRecommender(catalog, past, voices_of(shop), [1.0, 5.0, 0.0, 0.1], model.item_vectors())
+    return LiveRecommender(catalog, past, Choir(voices_of(shop), [1.0, 5.0, 0.0, 0.1]), model.item_vectors())
 
 
 def whole(opinion):
@@ -97,7 +98,7 @@ def test_every_voice_says_of_a_session_what_its_model_says_of_the_packed_history
                 known[1:] = np.log(
                     1 + 100 * known[1:] / known[1:].max()
                 )  # popularity, a millionth, orders what has no votes
-            np.testing.assert_allclose(said[1:], known[1:], atol=2e-4)
+            np.testing.assert_allclose(said[1:], known[1:], atol=2e-3)
 
 
 def test_the_next_list_knows_the_newest_event(live):
@@ -180,14 +181,33 @@ def test_nothing_seen_or_bought_lately_comes_again(live):
     live.observe(77, 4, VIEW, at=NOW)
     live.observe(77, 5, PURCHASE, at=NOW - timedelta(days=3))
 
-    def shown(**wish):
-        return set(listed(live.recommend(77, N_ITEMS, wish=Wish(**wish), at=NOW + timedelta(days=1))))
+    def shown(*days, **wish):
+        return set(listed(live.recommend(77, N_ITEMS, wish=Wish(*days, **wish), at=NOW + timedelta(days=1))))
 
     everything = set(range(N_ITEMS))
-    assert shown() == everything
-    assert shown(not_seen_days=2) == everything - {4}
-    assert shown(not_seen_days=5) == everything - {4, 5}
+    assert shown(not_bought_days=0) == everything
+    assert shown() == everything - {5}
+    assert shown(2, 0) == everything - {4}
+    assert shown(5, 0) == everything - {4, 5}
     assert shown(not_bought_days=5) == everything - {5}
+
+
+def test_a_list_that_may_repeat_is_made_by_the_weights_that_were_learned_for_it(shop):
+    catalog, past, (model, *_), _ = shop
+    choir = Choir(voices_of(shop), [0, 1, 0, 0], [0, 0, 1, 0.1])
+    live = LiveRecommender(catalog, past, choir, model.item_vectors())
+    for moment, item in enumerate([4, 4, 4, 7]):
+        live.observe("new", item, PURCHASE, at=NOW + timedelta(seconds=moment))
+    now = NOW + timedelta(minutes=1)
+    new, again = (live.recommend("new", 3, wish=wish, at=now) for wish in (Wish(), Wish(not_bought_days=0)))
+    assert {4, 7}.isdisjoint(listed(new))
+    assert set(new[0].shares) == {"Transitions"}
+    assert listed(again)[:2] == [4, 7]
+    assert set(again[0].shares) == {"Habit", "Popularity"}
+    assert live.reasons("new", [8], now) == [7]
+    assert live.reasons("new", [8, 4], now, Wish(not_bought_days=0)) == [None, 4]
+    wider = welcome(live, pl.DataFrame({ITEM: [99], TITLE: ["a new thing"]}))
+    assert listed(wider.recommend("new", 2, wish=Wish(not_bought_days=0), at=now)) == [4, 7]
 
 
 @pytest.mark.parametrize("wish", [Wish(most_per_category=2), Wish(most_per_category=2, variety=0.4, by="dpp")])
@@ -251,7 +271,7 @@ def test_a_list_is_explained_at_once_as_each_of_it_alone(live, monkeypatch):
 
 def test_whoever_was_away_longest_makes_room_and_loses_no_event(shop, monkeypatch):
     catalog, past, (model, *_), _ = shop
-    live = LiveRecommender(catalog, past, voices_of(shop), [1, 5, 0, 0.1], model.item_vectors(), max_sessions=2)
+    live = LiveRecommender(catalog, past, Choir(voices_of(shop), [1, 5, 0, 0.1]), model.item_vectors(), max_sessions=2)
     before = live.recommend(1, 3, at=NOW)
     live.observe(1, (before[0].item + 5) % N_ITEMS, at=NOW)
     after = listed(live.recommend(1, 3, at=NOW))
@@ -269,7 +289,7 @@ def test_whoever_was_away_longest_makes_room_and_loses_no_event(shop, monkeypatc
 def test_whoever_was_away_longest_of_all_is_known_by_the_past_again(shop, monkeypatch):
     monkeypatch.setattr(sessions, "AWAY", 1)
     catalog, past, (model, *_), _ = shop
-    live = LiveRecommender(catalog, past, voices_of(shop), [1, 5, 0, 0.1], model.item_vectors(), max_sessions=1)
+    live = LiveRecommender(catalog, past, Choir(voices_of(shop), [1, 5, 0, 0.1]), model.item_vectors(), max_sessions=1)
     before = listed(live.recommend(1, 3, at=NOW))
     live.observe(1, (before[0] + 5) % N_ITEMS, at=NOW)
     for other in (2, 3):
@@ -281,7 +301,7 @@ def test_whoever_was_away_longest_of_all_is_known_by_the_past_again(shop, monkey
 def test_what_was_bought_does_not_come_back_however_much_was_done_since(shop, monkeypatch):
     monkeypatch.setattr(sessions, "KEPT", 5)
     catalog, past, (model, *_), _ = shop
-    live = LiveRecommender(catalog, past, voices_of(shop), [1, 5, 1, 0.1], model.item_vectors())
+    live = LiveRecommender(catalog, past, Choir(voices_of(shop), [1, 5, 1, 0.1]), model.item_vectors())
     everything = [set(past.items[past.offsets[b] : past.offsets[b + 1]] - 1) for b in range(len(past))]
     busy = max(range(len(past)), key=lambda b: past.lengths[b] > 5 and 0 < len(everything[b]) < N_ITEMS)
     user, had = past.users[busy], {int(item) for item in everything[busy]}
@@ -293,7 +313,7 @@ def test_what_was_bought_does_not_come_back_however_much_was_done_since(shop, mo
     now = NOW + timedelta(minutes=1)
     assert len(live._sessions.of("new")) == 5
     assert set(listed(live.recommend("new", N_ITEMS, None, Wish(None, 1), now))) == set(range(N_ITEMS)) - {3}
-    assert set(listed(live.recommend("new", N_ITEMS, None, Wish(1), now))) == set(range(N_ITEMS)) - {3, 4, 5}
+    assert set(listed(live.recommend("new", N_ITEMS, None, Wish(1, 0), now))) == set(range(N_ITEMS)) - {3, 4, 5}
     assert 3 in listed(live.recommend("new", N_ITEMS, None, Wish(None, 1), now + timedelta(days=1)))
 
 
@@ -311,7 +331,7 @@ def test_rules_know_what_came_before_in_order_and_no_more_than_their_share(monke
 
 def test_nobody_is_told_what_sells_where_habit_is_loud(shop):
     catalog, past, (model, *_), _ = shop
-    live = LiveRecommender(catalog, past, voices_of(shop), [0.4, 0.6, 1, 0], model.item_vectors())
+    live = LiveRecommender(catalog, past, Choir(voices_of(shop), [0.4, 0.6, 1, 0]), model.item_vectors())
     sold = np.bincount(past.items, minlength=N_ITEMS + 1)[1:]
     picks = live.recommend("a stranger", 5)
     assert picks[0].score > 0
@@ -355,9 +375,9 @@ def test_bad_words_are_refused_by_name(live, shop):
         with pytest.raises(ValueError, match=word):
             Wish(**wish)
     with pytest.raises(ValueError, match="1 weights for the voices"):
-        LiveRecommender(catalog, past, voices_of(shop), [1.0], np.zeros((13, 2), np.float32))
+        LiveRecommender(catalog, past, Choir(voices_of(shop), [1.0]), np.zeros((13, 2), np.float32))
     with pytest.raises(ValueError, match="most = 0"):
-        LiveRecommender(catalog, past, [], [], np.zeros((13, 2), np.float32), max_sessions=0)
+        LiveRecommender(catalog, past, Choir([], []), np.zeros((13, 2), np.float32), max_sessions=0)
 
 
 def test_a_price_or_a_stock_that_is_none_changes_nothing(live):
@@ -391,7 +411,7 @@ def test_the_voice_that_knows_what_is_wanted_is_weighed_most(shop):
     weights = learn_weights(voices_of(shop), task)
     voices = {voice.name: weight for voice, weight in zip(voices_of(shop), weights, strict=True)}
     assert voices["Transitions"] > 1
-    live = LiveRecommender(catalog, past, voices_of(shop), weights, shop[2][0].item_vectors())
+    live = LiveRecommender(catalog, past, Choir(voices_of(shop), weights), shop[2][0].item_vectors())
     hits = [live.recommend(user, 1, at=NOW)[0].item == item for user, item, _ in after]
     assert np.mean(hits) > 0.9
 

@@ -18,7 +18,7 @@ import torch
 from recolab.compiled import CompiledEncoder
 from recolab.export import export_encoder
 from recolab.histories import PAD, Catalog, build_catalog, pack
-from recolab.live import Encoded, Favour, Linked, LiveRecommender, Session, Sessions
+from recolab.live import Choir, Encoded, Favour, Linked, LiveRecommender, Session, Sessions
 from recolab.live.sessions import NOBODY
 from recolab.live.tables import FloatTable
 from recolab.models.neighbours import Transitions
@@ -45,7 +45,7 @@ def live(ring):
     catalog, past = ring
     links = Transitions(half_life_days=0.5, reach=1).fit(past, catalog).links
     voices = [Linked(links, 0.5, "Transitions"), Favour(np.bincount(past.items, minlength=len(catalog)))]
-    return LiveRecommender(catalog, past, voices, [1.0, 0.01], np.eye(len(catalog), dtype=np.float32))
+    return LiveRecommender(catalog, past, Choir(voices, [1.0, 0.01]), np.eye(len(catalog), dtype=np.float32))
 
 
 def shown(live, rules=None):
@@ -162,7 +162,7 @@ def test_nothing_is_the_last_that_a_judge_is_told(live, ring):
 def test_a_catalog_without_items_is_refused_when_it_is_opened(ring):
     empty = Catalog(pl.DataFrame({ITEM: [None]}, schema={ITEM: pl.Int64}))
     with pytest.raises(ValueError, match="a catalog without items"):
-        LiveRecommender(empty, ring[1], [], [], np.zeros((1, 2), np.float32))
+        LiveRecommender(empty, ring[1], Choir([], []), np.zeros((1, 2), np.float32))
 
 
 @pytest.fixture(scope="module")

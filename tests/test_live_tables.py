@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from recolab.histories import PAD
-from recolab.live import Favour, LiveRecommender, Wish, open_live, ship, shipping
+from recolab.live import Choir, Favour, LiveRecommender, Wish, open_live, ship, shipping
 from recolab.live.choir import Heard
 from recolab.live.lists import choose
 from recolab.live.opinions import BLOCK, NOTHING, OfAll, OfSome, largest
@@ -191,7 +191,7 @@ def test_a_large_shop_makes_its_lists_of_what_the_voices_name_and_of_all_where_r
     folder, past = shipped
     monkeypatch.setattr(shipping, "CANDIDATES", 6)
     live = open_live(folder)
-    exact = LiveRecommender(live.catalog, past, live.choir.voices, live.choir.weights, live.vectors)
+    exact = LiveRecommender(live.catalog, past, Choir(live.choir.voices, live.choir.weights), live.vectors)
     same = [
         [pick.item for pick in live.recommend(user, 5, at=START)]
         == [pick.item for pick in exact.recommend(user, 5, at=START)]
@@ -211,7 +211,7 @@ def test_a_large_shop_too_keeps_out_what_is_excluded_and_what_was_seen(shipped, 
     rest = [pick.item for pick in live.recommend(user, 5, Rules(exclude=best[:2]), at=START)]
     assert rest[:3] == best[2:]
     live.observe(user, best[0], at=START)
-    seen = [pick.item for pick in live.recommend(user, 5, wish=Wish(not_bought_days=1), at=START)]
+    seen = [pick.item for pick in live.recommend(user, 5, at=START)]
     assert best[0] not in seen
     assert len(seen) == 5
 
@@ -232,8 +232,7 @@ def test_a_stranger_is_told_what_everybody_buys_though_popularity_has_no_weight(
     live = LiveRecommender(
         catalog,
         past,
-        [Favour(np.ones(13, np.float32), "Loud"), Favour(popularity)],
-        [0.0, 0.0],
+        Choir([Favour(np.ones(13, np.float32), "Loud"), Favour(popularity)], [0.0, 0.0]),
         np.eye(13, 13, dtype=np.float32),
     )
     assert [pick.item for pick in live.recommend("nobody", 3)] == [11, 10, 9]

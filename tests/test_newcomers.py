@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from recolab.compiled import CompiledEncoder
 from recolab.export import export_encoder
 from recolab.histories import PAD, Catalog, build_catalog, pack
-from recolab.live import Encoded, Favour, Habit, Linked, LiveRecommender, LiveShop, Wish, replay, welcome
+from recolab.live import Choir, Encoded, Favour, Habit, Linked, LiveRecommender, LiveShop, Wish, replay, welcome
 from recolab.live.newcomers import likeness
 from recolab.live.opinions import largest
 from recolab.live.tables import FloatTable, IndexedTable, Int8Table, SkimmedTable, make_index
@@ -53,7 +53,7 @@ def live(fitted):
         Habit(5, 3),
         Favour(np.bincount(past.items, minlength=len(catalog)).astype(np.float32)),
     ]
-    return LiveRecommender(catalog, past, voices, [1.0, 3.0, 0.1, 0.1], model.item_vectors())
+    return LiveRecommender(catalog, past, Choir(voices, [1.0, 3.0, 0.1, 0.1]), model.item_vectors())
 
 
 def twin_of(item, as_id=99, **more):
@@ -159,7 +159,7 @@ def test_over_http_newcomers_are_on_the_next_list_and_come_back_after_a_start(li
         assert client.post("/items", json=[one], headers=KEY).json() == {"new": 1}
         assert client.post("/items", json=[one], headers=KEY).json() == {"new": 0}
         assert client.post("/events", json={"user_id": "s", "item_id": 4}, headers=KEY).json() == {"known": True}
-        shown = client.get("/recommendations", params={"user_id": "s", "k": 3}).json()["items"]
+        shown = client.get("/recommendations", headers=KEY, params={"user_id": "s", "k": 3}).json()["items"]
         assert {"word5"} == {place["title"] for place in shown if place["item_id"] in (5, 99)}
         assert 99 in [place["item_id"] for place in shown]
         assert client.put("/items/99", json={"stock": 0}, headers=KEY).status_code == 200
@@ -169,10 +169,10 @@ def test_over_http_newcomers_are_on_the_next_list_and_come_back_after_a_start(li
             assert loc in str(refused.json()["detail"][0]["loc"])
     app.state.shop.close()
     assert len(list(replay(tmp_path / "events.log"))) == 4  # the second one is told, and passed over
-    again = LiveRecommender(catalog, past, live.choir.voices, live.choir.weights, live.vectors)
+    again = LiveRecommender(catalog, past, Choir(live.choir.voices, live.choir.weights), live.vectors)
     app = create_app(LiveShop(again, tmp_path), "secret")
     with TestClient(app) as client:
-        shown = client.get("/recommendations", params={"user_id": "s", "k": N_ITEMS + 1}).json()["items"]
+        shown = client.get("/recommendations", headers=KEY, params={"user_id": "s", "k": N_ITEMS + 1}).json()["items"]
         assert 99 not in [place["item_id"] for place in shown]  # sold out
         assert client.get("/health").json()["items"] == N_ITEMS + 1
     app.state.shop.close()

@@ -21,6 +21,7 @@ from fastapi.testclient import TestClient
 
 from benchmarks.crashes import endure
 from recolab.live import (
+    Choir,
     Favour,
     Journal,
     Linked,
@@ -57,7 +58,7 @@ def live():
     catalog, past, transitions = world()
     popularity = np.bincount(past.items, minlength=len(catalog)).astype(np.float32)
     voices = [Linked(transitions.links, 0.5, "Transitions"), Favour(popularity)]
-    return LiveRecommender(catalog, past, voices, [1.0, 0.01], np.eye(len(catalog), dtype=np.float32))
+    return LiveRecommender(catalog, past, Choir(voices, [1.0, 0.01]), np.eye(len(catalog), dtype=np.float32))
 
 
 @pytest.fixture
@@ -77,31 +78,31 @@ def test_an_event_is_taken_and_the_next_list_knows_it(client, tmp_path):
     assert items_of(client.post("/recommendations", json={"items": [4], "k": 1})) == [5]
     taken = client.post("/events", json={"user_id": "new", "item_id": 7, "kind": "view"}, headers=KEY)
     assert taken.json() == {"known": True}
-    assert items_of(client.get("/recommendations", params={"user_id": "new", "k": 1})) == [8]
+    assert items_of(client.get("/recommendations", headers=KEY, params={"user_id": "new", "k": 1})) == [8]
     assert not client.post("/events", json={"user_id": "new", "item_id": "?"}, headers=KEY).json()["known"]
     assert [record["item"] for record in replay(tmp_path / "events.log")] == [7, "?"]
 
 
 def test_stock_and_price_change_the_very_next_list(client):
     asked = {"user_id": "3", "k": N_ITEMS}
-    assert 6 in items_of(client.get("/recommendations", params=asked))
+    assert 6 in items_of(client.get("/recommendations", headers=KEY, params=asked))
     assert client.put("/items/6", json={"stock": 0}, headers=KEY).status_code == 200
-    assert 6 not in items_of(client.get("/recommendations", params=asked))
+    assert 6 not in items_of(client.get("/recommendations", headers=KEY, params=asked))
     client.put("/items/2", json={"price": 99.5}, headers=KEY)
-    assert 2 not in items_of(client.get("/recommendations", params=asked | {"max_price": 50}))
+    assert 2 not in items_of(client.get("/recommendations", headers=KEY, params=asked | {"max_price": 50}))
     assert client.put("/items/77", json={"stock": 1}, headers=KEY).status_code == 404
 
 
 def test_the_terms_of_a_list_are_kept(client):
     asked = {"user_id": "3", "k": 12, "categories": ["1"], "exclude": ["5"], "min_price": 12}
-    assert sorted(items_of(client.get("/recommendations", params=asked))) == [3, 7, 9, 11]
+    assert sorted(items_of(client.get("/recommendations", headers=KEY, params=asked))) == [3, 7, 9, 11]
     body = {"items": [1], "k": 6, "most_per_category": 1, "variety": 0.3}
     assert len(items_of(client.post("/recommendations", json=body))) == 2
 
 
 def test_a_shopper_of_the_past_is_found_by_the_id_of_the_log_s_type(client, live):
     wanted = [pick.item for pick in live.recommend(3, 4)]
-    assert items_of(client.get("/recommendations", params={"user_id": "3", "k": 4})) == wanted
+    assert items_of(client.get("/recommendations", headers=KEY, params={"user_id": "3", "k": 4})) == wanted
     assert live.recommend("3", 4) != live.recommend(3, 4)
 
 
@@ -121,7 +122,7 @@ def test_ids_are_read_as_the_log_holds_them():
 
 def test_a_shopper_of_a_number_is_the_same_by_a_body_and_by_a_query(client):
     client.post("/events", json={"user_id": "77", "item_id": 7}, headers=KEY)
-    assert items_of(client.get("/recommendations", params={"user_id": "77", "k": 1})) == [8]
+    assert items_of(client.get("/recommendations", headers=KEY, params={"user_id": "77", "k": 1})) == [8]
 
 
 def test_the_journal_and_the_shop_agree_however_many_write_at_once(client, live, tmp_path):
@@ -156,10 +157,10 @@ def test_what_the_journal_holds_is_recalled(client, live, tmp_path):
     client.put("/items/6", json={"stock": 0}, headers=KEY)
     client.app.state.shop.close()
     catalog, past, _ = world()
-    again = LiveRecommender(catalog, past, live.choir.voices, live.choir.weights, live.vectors)
+    again = LiveRecommender(catalog, past, Choir(live.choir.voices, live.choir.weights), live.vectors)
     with TestClient(create_app(LiveShop(again, tmp_path), "secret")) as opened:
         asked = {"user_id": "new", "k": N_ITEMS}
-        found = items_of(opened.get("/recommendations", params=asked))
+        found = items_of(opened.get("/recommendations", headers=KEY, params=asked))
         assert found[0] == 8
         assert 6 not in found
         opened.app.state.shop.close()
@@ -189,18 +190,35 @@ def test_a_body_that_does_not_fit_is_refused_by_its_field(body, field, client, t
     ("params", "field"), [({"k": 0}, "k"), ({"k": 101}, "k"), ({"variety": 1}, "variety"), ({"kk": 1}, "kk")]
 )
 def test_terms_that_do_not_fit_are_refused_by_their_name(params, field, client):
-    refused = client.get("/recommendations", params={"user_id": "1"} | params)
+    refused = client.get("/recommendations", headers=KEY, params={"user_id": "1"} | params)
     assert refused.status_code == 422
     assert field in {str(part) for error in refused.json()["detail"] for part in error["loc"]}
 
 
-def test_nobody_writes_without_the_key(client, live, tmp_path):
+def test_nobody_writes_or_asks_about_a_shopper_without_the_key(client, live, tmp_path):
     for headers in ({}, {"X-API-Key": ""}, {"X-API-Key": "Secret"}, {"X-API-Key": "secret "[:-2]}):
         assert client.post("/events", json={"user_id": 1, "item_id": 1}, headers=headers).status_code == 401
         assert client.put("/items/1", json={"stock": 0}, headers=headers).status_code == 401
+        assert client.get("/recommendations?user_id=3&reasons=true", headers=headers).status_code == 401
     assert list(replay(tmp_path / "events.log")) == []
     with pytest.raises(ValueError, match="an empty API key"):
         create_app(LiveShop(live, tmp_path / "other"), "")
+
+
+def test_a_stranger_is_served_without_a_key_and_leaves_nothing_behind(client, live, tmp_path):
+    for terms in ({}, {"reasons": True, "not_bought_days": 0}):
+        assert items_of(client.post("/recommendations", json={"items": [4], "k": 1} | terms)) == [5]
+    assert live.n_sessions == 0
+    assert list(replay(tmp_path / "events.log")) == []
+    assert not [path for path in (tmp_path / "impressions").rglob("*") if path.is_file() and path.stat().st_size]
+
+
+@pytest.mark.parametrize("others", ["user_id=3", "user_id=new&reasons=true", "user_id=3&not_bought_days=0&k=12"])
+def test_what_one_shopper_did_is_in_no_other_s_list(others, client):
+    before = client.get(f"/recommendations?{others}", headers=KEY).json()
+    for item in range(N_ITEMS):
+        client.post("/events", json={"user_id": "secretive", "item_id": item}, headers=KEY)
+    assert client.get(f"/recommendations?{others}", headers=KEY).json() == before
 
 
 def test_large_bodies_and_bodies_of_unknown_length_are_refused(client):
@@ -226,7 +244,7 @@ def test_who_asks_too_often_waits_and_others_do_not(live, tmp_path):
 
 
 def test_it_says_how_it_is(client):
-    client.get("/recommendations", params={"user_id": "1"})
+    client.get("/recommendations", headers=KEY, params={"user_id": "1"})
     client.get("/no/such/path")
     assert client.get("/health").json() == {"ok": True, "items": N_ITEMS}
     text = client.get("/metrics").text
@@ -244,7 +262,9 @@ def places(response):
 def test_a_place_shows_its_item_as_the_shelf_knows_it_now(client):
     asked = {"user_id": "new", "k": N_ITEMS}
     client.put("/items/3", json={"price": 7.25}, headers=KEY)
-    [three] = [place for place in places(client.get("/recommendations", params=asked)) if place["item_id"] == 3]
+    [three] = [
+        place for place in places(client.get("/recommendations", headers=KEY, params=asked)) if place["item_id"] == 3
+    ]
     shown = {name: three[name] for name in ("title", "category", "price", "stock", "because")}
     assert shown == {"title": "3", "category": "1", "price": 7.25, "stock": 5, "because": None}
 
@@ -252,13 +272,13 @@ def test_a_place_shows_its_item_as_the_shelf_knows_it_now(client):
 def test_reasons_are_told_where_they_are_asked_and_not_looked_for_where_they_are_not(client, live, monkeypatch):
     client.post("/events", json={"user_id": "new", "item_id": 7, "kind": "view"}, headers=KEY)
     asked, seven = {"user_id": "new", "k": 2}, {"item_id": 7, "title": "7"}
-    first, second = places(client.get("/recommendations", params=asked | {"reasons": True}))
+    first, second = places(client.get("/recommendations", headers=KEY, params=asked | {"reasons": True}))
     assert (first["item_id"], first["because"], second["because"]) == (8, seven, None)
     [first] = places(client.post("/recommendations", json={"items": [2, 7], "k": 1, "reasons": True}))
     assert first["because"] == seven
     for name in ("reasons", "reasons_for"):
         monkeypatch.setattr(live, name, lambda *_: pytest.fail("nobody asked"))
-    assert places(client.get("/recommendations", params=asked))[0]["because"] is None
+    assert places(client.get("/recommendations", headers=KEY, params=asked))[0]["because"] is None
     assert places(client.post("/recommendations", json={"items": [7], "k": 1}))[0]["because"] is None
 
 
@@ -291,7 +311,7 @@ def ship_world(folder):
     catalog, past, transitions = world()
     model = Transformer(TransformerConfig(dim=8, max_len=10, negatives=0), TrainConfig(1, progress=False))
     ship(folder, catalog, past, model.fit(past, catalog), transitions, PersonalFrequency().fit(past, catalog))
-    keep_weights(folder, [0, 1, 0, 0.01])
+    keep_weights(folder, [0, 1, 0, 0.01], [0, 0, 1, 0.01])
     return folder
 
 
@@ -299,7 +319,8 @@ def ship_world(folder):
 def shipped(tmp_path_factory):
     """A folder as a notebook ships it."""
     folder = ship_world(tmp_path_factory.mktemp("shop"))
-    assert open_live(folder).choir.weights == [0, 1, 0, 0.01]
+    opened = open_live(folder).choir
+    assert (opened.weights, opened.weights_again) == ([0, 1, 0, 0.01], [0, 0, 1, 0.01])
     return folder
 
 
@@ -376,7 +397,7 @@ def both_ways(tmp_path, monkeypatch):
             monkeypatch.setattr(Straight, "get_route_handler", APIRoute.get_route_handler)
         catalog, past, transitions = world()
         voices = [Linked(transitions.links, 0.5, "Transitions")]
-        live = LiveRecommender(catalog, past, voices, [1.0], np.eye(len(catalog), dtype=np.float32))
+        live = LiveRecommender(catalog, past, Choir(voices, [1.0]), np.eye(len(catalog), dtype=np.float32))
         found[way] = TestClient(create_app(LiveShop(live, tmp_path / way), "secret"))
     yield found["short"], found["long"]
     for asked in found.values():
@@ -394,7 +415,7 @@ def test_the_short_way_takes_and_refuses_events_as_the_long_one_does(body, heade
 
 @pytest.mark.parametrize("query", ODD_QUESTIONS)
 def test_the_short_way_answers_and_refuses_questions_as_the_long_one_does(query, both_ways):
-    short, long = (asked.get(f"/recommendations?{query}") for asked in both_ways)
+    short, long = (asked.get(f"/recommendations?{query}", headers=KEY) for asked in both_ways)
     assert (short.status_code, short.json()) == (long.status_code, long.json())
 
 
@@ -415,7 +436,7 @@ def test_what_fits_does_not_take_the_long_way(live, tmp_path, monkeypatch):
     with LiveShop(live, tmp_path) as shop:
         asked = TestClient(create_app(shop, "secret"))
         assert asked.post("/events", content=GOOD, headers=KEY | AS_JSON).json() == {"known": True}
-        assert asked.get("/recommendations?user_id=3&k=4&exclude=1").status_code == 200
+        assert asked.get("/recommendations?user_id=3&k=4&exclude=1", headers=KEY).status_code == 200
 
 
 def test_who_needs_no_body_need_not_measure_it(client):
@@ -452,7 +473,7 @@ def test_an_item_that_only_a_gone_recommender_knew_is_shown_by_its_id(client):
     shop = client.app.state.shop
     ask = shop.recommend
     shop.recommend = lambda *asked: [replace(pick, item=99) for pick in ask(*asked)]
-    [place] = client.get("/recommendations", params={"user_id": "3", "k": 1}).json()["items"]
+    [place] = client.get("/recommendations", headers=KEY, params={"user_id": "3", "k": 1}).json()["items"]
     assert (place["item_id"], place["title"], place["price"]) == (99, "99", None)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from recolab.live import Favour, Journal, LiveRecommender, LiveShop, Wish, recall, replay
+from recolab.live import Choir, Favour, Journal, LiveRecommender, LiveShop, Wish, recall, replay
 from recolab.rerank import Rules
 from recolab.service import __main__ as command
 from recolab.service import create_app
@@ -36,7 +36,7 @@ RULES, WISH = Rules(1.5, 20.5, ["0", "1"], [5, 6], ["2"]), Wish(3.0, 4.0, 2, 0.2
 def live():
     catalog, past, _ = world()
     voice = Favour(np.bincount(past.items, minlength=len(catalog)))
-    return LiveRecommender(catalog, past, [voice], [1.0], np.eye(len(catalog), dtype=np.float32))
+    return LiveRecommender(catalog, past, Choir([voice], [1.0]), np.eye(len(catalog), dtype=np.float32))
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_both_ways_of_asking_hand_all_terms_on(client, live, monkeypatch):
     monkeypatch.setattr(live, "recommend", hear)
     monkeypatch.setattr(live, "recommend_for", hear)
     asked = ALL_TERMS | {"k": 7, "exclude": ["5", 6]}
-    assert items_of(client.get("/recommendations", params=asked | {"user_id": "3"})) == []
+    assert items_of(client.get("/recommendations", headers=KEY, params=asked | {"user_id": "3"})) == []
     assert items_of(client.post("/recommendations", json=asked | {"items": ["4", 5]})) == []
     assert heard == [(3, 7, RULES, WISH), ([4, 5], 7, RULES, WISH)]
 
@@ -132,7 +132,9 @@ def test_a_recalled_change_has_its_price_and_its_stock(live, tmp_path):
 def test_a_key_of_another_alphabet_is_a_wrong_key(sent, client, tmp_path):
     refused = client.post("/events", json={"user_id": 1, "item_id": 1}, headers={"X-API-Key": sent})
     assert refused.status_code == 401
-    assert refused.json() == {"detail": "writing wants the API key in the header X-API-Key"}
+    assert refused.json() == {
+        "detail": "the API key in the header X-API-Key is not the one that the service was started with"
+    }
     assert list(replay(tmp_path / "events.log")) == []
 
 
@@ -199,22 +201,25 @@ def test_however_deep_a_body_is_nobody_falls_in(depth, shape, client, tmp_path):
 def test_since_ever_is_a_time_too(name, days, client):
     client.post("/events", json={"user_id": "new", "item_id": 5}, headers=KEY)
     asked = {"user_id": "new", "k": N_ITEMS, name: days}
-    assert set(items_of(client.get("/recommendations", params=asked))) == set(range(N_ITEMS)) - {5}
+    assert set(items_of(client.get("/recommendations", headers=KEY, params=asked))) == set(range(N_ITEMS)) - {5}
 
 
 def test_a_price_beyond_measure_is_a_price(client):
     assert client.put("/items/3", json={"price": 1e308}, headers=KEY).status_code == 200
     asked = {"user_id": "1", "k": N_ITEMS}
-    assert items_of(client.get("/recommendations", params=asked | {"min_price": "1e308"})) == [3]
-    assert 3 not in items_of(client.get("/recommendations", params=asked | {"max_price": "1e307"}))
-    assert len(items_of(client.get("/recommendations", params=asked | {"most_per_category": "9" * 400}))) == N_ITEMS
+    assert items_of(client.get("/recommendations", headers=KEY, params=asked | {"min_price": "1e308"})) == [3]
+    assert 3 not in items_of(client.get("/recommendations", headers=KEY, params=asked | {"max_price": "1e307"}))
+    assert (
+        len(items_of(client.get("/recommendations", headers=KEY, params=asked | {"most_per_category": "9" * 400})))
+        == N_ITEMS
+    )
 
 
 @pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00Z", -62135596800, 0])
 def test_an_event_of_long_ago_is_taken_and_recalled(at, client, live, tmp_path):
     event = {"user_id": "old", "item_id": 5, "timestamp": at}
     assert client.post("/events", json=event, headers=KEY).json() == {"known": True}
-    assert len(items_of(client.get("/recommendations", params={"user_id": "old"}))) == 10
+    assert len(items_of(client.get("/recommendations", headers=KEY, params={"user_id": "old"}))) == 10
     recall(live, tmp_path / "events.log")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from recolab.feedback import join_reactions, read_events, read_impressions
 from recolab.histories import build_catalog, pack
-from recolab.live import EVENTS, IMPRESSIONS, Favour, Linked, LiveRecommender, LiveShop
+from recolab.live import EVENTS, IMPRESSIONS, Choir, Favour, Linked, LiveRecommender, LiveShop
 from recolab.models.neighbours import Transitions
 from recolab.schema import CART, CATEGORY, EVENT_WEIGHT, ITEM, LIST, PRICE, PURCHASE, REVIEW, STOCK, TITLE, VALUE, VIEW
 from recolab.storefront import Counter, SoldOutError, Storefront, visit
@@ -41,7 +41,7 @@ def open_store(folder, user="a stranger", stock=None, k=3):
     past = pack(events, catalog, as_of=NOW)
     linked = Linked(Transitions(half_life_days=4, reach=2).fit(past, catalog).links, 4, "Transitions")
     favour = Favour(np.bincount(past.items, minlength=len(catalog)).astype(np.float32))
-    live = LiveRecommender(catalog, past, [linked, favour], [1.0, 0.1], np.eye(N_ITEMS + 1, dtype=np.float32))
+    live = LiveRecommender(catalog, past, Choir([linked, favour], [1.0, 0.1]), np.eye(N_ITEMS + 1, dtype=np.float32))
     return Storefront(LiveShop(live, folder), past, user, k, at=NOW)
 
 

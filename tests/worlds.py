@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from recolab.histories import build_catalog, pack
-from recolab.schema import BRAND, CATEGORY, ITEM, KIND, PRICE, PURCHASE, STOCK, TIME, TITLE, USER, VALUE
+from recolab.schema import BRAND, CATEGORY, ITEM, KIND, PRICE, PURCHASE, STOCK, TIME, TITLE, USER, VALUE, VIEW
 
 START = datetime(2024, 1, 1)
 
@@ -42,8 +42,12 @@ def carousel(n_users=60, n_items=8, length=12):
 
 
 def priced_ring(n_items, now):
-    """A carousel whose goods have a price (10 and their number), a stock of 5, and are even or odd by category: catalog, past."""
+    """A carousel that was only looked at, so that all of it may still be bought: catalog, past.
+
+    Goods have a price (10 and their number), a stock of 5, and are even or odd by category.
+    """
     _, _, events = carousel(n_users=40, n_items=n_items, length=15)
+    events = events.with_columns(pl.lit(VIEW).alias(KIND))
     numbers = pl.int_range(n_items, eager=True)
     items = pl.DataFrame(
         {ITEM: numbers, CATEGORY: (numbers % 2).cast(str), PRICE: 10.0 + numbers, STOCK: [5] * n_items}

@@ -1,6 +1,7 @@
 """The live shop: an event is observed, and the very next list knows it."""
 
 from recolab.journal import Journal, JournalError, replay
+from recolab.live.choir import Choir
 from recolab.live.ids import of_type, plain
 from recolab.live.lists import Card, Pick, Wish
 from recolab.live.newcomers import welcome
@@ -18,6 +19,7 @@ __all__ = [
     "EVENTS",
     "IMPRESSIONS",
     "Card",
+    "Choir",
     "Encoded",
     "Favour",
     "Habit",

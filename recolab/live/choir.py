@@ -48,26 +48,31 @@ class Heard:
 
 
 class Choir:
-    """Voices with their weights."""
+    """Voices with their weights, of which there are two rows: for lists of what is new to a shopper, and for those that may repeat."""
 
-    def __init__(self, voices: Sequence[Voice], weights: Sequence[float]) -> None:
-        """Raises ValueError where voices and weights do not match, or two voices have one name."""
-        if len(voices) != len(weights) or len({voice.name for voice in voices}) < len(voices):
-            raise ValueError(
-                f"{len(weights)} weights for the voices {[v.name for v in voices]}: one each, by its own name"
-            )
+    def __init__(
+        self, voices: Sequence[Voice], weights: Sequence[float], weights_again: Sequence[float] | None = None
+    ) -> None:
+        """weights_again: where repeats may stand; None = the same  ->  raises ValueError unless each voice has one, by its own name."""
         self.voices, self.weights = list(voices), list(map(float, weights))
+        self.weights_again = self.weights if weights_again is None else list(map(float, weights_again))
+        for row in (self.weights, self.weights_again):
+            if len(voices) != len(row) or len({voice.name for voice in voices}) < len(voices):
+                raise ValueError(
+                    f"{len(row)} weights for the voices {[v.name for v in voices]}: one each, by its own name"
+                )
 
-    def hear(self, session: Session, now: int) -> Heard:
+    def hear(self, session: Session, now: int, again: bool = False) -> Heard:
         """Ask the voices that have a weight; where none of them has anything to say, as of a stranger, ask all alike."""
-        heard = self.hear_loud(session, now)
+        heard = self.hear_loud(session, now, again)
         if all(opinion is NOTHING for _, _, opinion in heard.said):
             return Heard([(voice.name, 1.0, voice.opinion(session, now)) for voice in self.voices])
         return heard
 
-    def hear_loud(self, session: Session, now: int) -> Heard:
+    def hear_loud(self, session: Session, now: int, again: bool = False) -> Heard:
         """Ask the voices that have a weight."""
-        loud = [(voice, weight) for voice, weight in zip(self.voices, self.weights, strict=True) if weight]
+        weights = self.weights_again if again else self.weights
+        loud = [(voice, weight) for voice, weight in zip(self.voices, weights, strict=True) if weight]
         return Heard([(voice.name, weight, voice.opinion(session, now)) for voice, weight in loud])
 
     def follow(self, before: Session, after: Session, row: int, at: int, kind: int) -> None:

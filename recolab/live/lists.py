@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,9 +11,12 @@ from typing import Any, Literal
 import numpy as np
 
 from recolab.feedback import INTERLEAVING, Draw, Policy, Shown
+from recolab.histories.packed import SECONDS_PER_DAY
 from recolab.live.ids import plain
 from recolab.live.opinions import Floats, Ints, largest
+from recolab.live.sessions import Session
 from recolab.rerank import best_of, dpp, mmr, take_best
+from recolab.schema import KINDS, PURCHASE
 
 POOL = 100  # best items among which variety is looked for
 _CHOOSE = {"mmr": mmr, "dpp": dpp}
@@ -20,16 +24,23 @@ _CHOOSE = {"mmr": mmr, "dpp": dpp}
 
 @dataclass(frozen=True)
 class Wish:
-    """What one request asks beside `Rules`: nothing seen or bought in so many days again, and variety.
+    """What one request asks beside `Rules`: whether things may come back, and variety.
 
-    most_per_category: places for one category    variety: 0, the order of the scores, to below 1    by: how variety is weighed
+    not_seen_days: nothing that was seen in so many days    not_bought_days: nothing that was bought in so many days; infinitely
+    many, as here, make a list of what is new, 0 lets all come back    most_per_category: places for one category    variety: 0, the
+    order of the scores, to below 1    by: how variety is weighed
     """
 
     not_seen_days: float | None = None
-    not_bought_days: float | None = None
+    not_bought_days: float = math.inf
     most_per_category: int | None = None
     variety: float = 0.0
     by: Literal["mmr", "dpp"] = "mmr"
+
+    @property
+    def again(self) -> bool:
+        """Whether something may stand there that was bought before: voices are weighed for that question."""
+        return self.not_bought_days < math.inf
 
     def __post_init__(self) -> None:
         if not 0 <= self.variety < 1:
@@ -66,6 +77,13 @@ class Card:
     category: str | None
     price: float | None
     stock: float | None
+
+
+def not_again(session: Session, wish: Wish, now: int) -> Ints:
+    """Find the rows of what this shopper did that shall not come back."""
+    seen, _ = session.since(now - (wish.not_seen_days or 0) * SECONDS_PER_DAY)
+    items, kinds = session.since(now - wish.not_bought_days * SECONDS_PER_DAY)
+    return np.concatenate([seen, items[kinds == KINDS.index(PURCHASE)]]).astype(np.int64)
 
 
 def choose(
@@ -107,7 +125,7 @@ def choose(
 
 
 def as_shown(
-    user: int | str | None, at: datetime, picks: list[Pick], policy: Policy | str | None, versions: list[str]
+    user: int | str, at: datetime, picks: list[Pick], policy: Policy | str | None, versions: list[str]
 ) -> Shown:
     """Write a list as the impression log has it: nobody knows how probable a place of a mixed list was."""
     policy = "best" if policy is None else str(policy)

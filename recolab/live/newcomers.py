@@ -33,7 +33,8 @@ def welcome(live: LiveRecommender, items: pl.DataFrame) -> LiveRecommender:
     _require_new(live, items)
     catalog = live.catalog.grow(items)
     like = likeness(catalog, len(live.catalog))
-    choir = Choir([voice.welcome(like) for voice in live.choir.voices], live.choir.weights)
+    old = live.choir
+    choir = Choir([voice.welcome(like) for voice in old.voices], old.weights, old.weights_again)
     vectors = np.concatenate([live.vectors, _unit(like @ live.vectors)])
     shelf = LiveShelf(catalog)
     shelf.follow(live.shelf)

@@ -13,14 +13,13 @@ import polars as pl
 from recolab.feedback import Draw, Policy
 from recolab.histories import PAD, Catalog, Histories
 from recolab.live.choir import Choir, Heard
-from recolab.live.lists import Card, Pick, Wish, choose
+from recolab.live.lists import Card, Pick, Wish, choose, not_again
 from recolab.live.opinions import Floats, Ints, places_of
 from recolab.live.reasons import what_holds_up
-from recolab.live.sessions import NOBODY, Session, Sessions, seconds_of, session_of
+from recolab.live.sessions import Session, Sessions, seconds_of, session_of, visit_of
 from recolab.live.stock import LiveShelf
-from recolab.live.voices import Voice
 from recolab.rerank import Rules
-from recolab.schema import CATEGORY, KINDS, PURCHASE, VIEW
+from recolab.schema import CATEGORY, KINDS, PURCHASE
 
 ASK_AT_MOST = 1000  # items of a list
 
@@ -36,27 +35,25 @@ class LiveRecommender:
         self,
         catalog: Catalog,
         past: Histories,
-        voices: Sequence[Voice],
-        weights: Sequence[float],
+        choir: Choir,
         vectors: Floats,
         *,
         candidates: int | None = None,
         max_sessions: int = 2000,
         name: str = "Live",
     ) -> None:
-        """past: what was known before the first live event    weights: of the voices    vectors: (N, D) of length 1, for variety.
+        """past: what was known before the first live event    choir: speaks for items    vectors: (N, D) of length 1, for variety.
 
         candidates: items that each voice names, of which lists are made; None = all items, which is exact
 
-        Raises ValueError where voices and weights do not match, two voices have one name, the past has no clock,
-        no session may be kept, or the catalog is empty.
+        Raises ValueError where the past has no clock, no session may be kept, or the catalog is empty.
         """
         if len(catalog) < 2:
             raise ValueError("a catalog without items: there is nothing to recommend")
         self.past, self.name, self.candidates = past, name, candidates
         self.explore(None)
         self._sessions = Sessions(past, max_sessions)
-        self._fill(catalog, Choir(voices, weights), vectors, LiveShelf(catalog))
+        self._fill(catalog, choir, vectors, LiveShelf(catalog))
 
     def _fill(self, catalog: Catalog, choir: Choir, vectors: Floats, shelf: LiveShelf) -> None:
         self.catalog, self.choir, self.vectors, self.shelf = catalog, choir, vectors, shelf
@@ -188,14 +185,16 @@ class LiveRecommender:
         """
         return self.reasons(user, [item], at)[0]
 
-    def reasons(self, user: Hashable, items: Sequence[Hashable], at: datetime | None = None) -> list[Any]:
-        """Explain a whole list at the cost of one item, as `explain` does: a reason or None for each."""
-        return self._reasons(self._sessions.of(user), items, seconds_of(at))
+    def reasons(
+        self, user: Hashable, items: Sequence[Hashable], at: datetime | None = None, wish: Wish | None = None
+    ) -> list[Any]:
+        """Explain a whole list, asked with a wish, at the cost of one item, as `explain` does: a reason or None for each."""
+        return self._reasons(self._sessions.of(user), items, wish, seconds_of(at))
 
-    def reasons_for(self, seen: Iterable[Hashable], items: Sequence[Hashable]) -> list[Any]:
+    def reasons_for(self, seen: Iterable[Hashable], items: Sequence[Hashable], wish: Wish | None = None) -> list[Any]:
         """Explain a list of `recommend_for` after the items that were seen; as `reasons`."""
         now = seconds_of(None)
-        return self._reasons(self._visit(seen, now), items, now)
+        return self._reasons(self._visit(seen, now), items, wish, now)
 
     def _known(self, item: Hashable) -> int:
         if item not in self._row:
@@ -203,22 +202,19 @@ class LiveRecommender:
         return self._row[item]
 
     def _visit(self, items: Iterable[Hashable], now: int) -> Session:
-        session, rows = NOBODY, [row for row in (self._row.get(item, PAD) for item in items) if row != PAD]
-        for back, row in zip(range(len(rows), 0, -1), rows, strict=True):
-            session = session.plus(row, now - back, KINDS.index(VIEW))
-        return session
+        return visit_of([row for row in (self._row.get(item, PAD) for item in items) if row != PAD], now)
 
-    def _reasons(self, session: Session, items: Sequence[Hashable], now: int) -> list[Any]:
+    def _reasons(self, session: Session, items: Sequence[Hashable], wish: Wish | None, now: int) -> list[Any]:
         rows, now = np.array([self._known(item) for item in items], np.int64), session.not_before(now)
-        return [
-            self._ids[row] for row in what_holds_up(session, rows, lambda one: self.choir.hear_loud(one, now).of(rows))
-        ]
+        again = wish is not None and wish.again
+        holding = what_holds_up(session, rows, lambda one: self.choir.hear_loud(one, now, again).of(rows))
+        return [self._ids[row] for row in holding]
 
     def _list(self, session: Session, k: int, rules: Rules | None, wish: Wish | None, now: int) -> list[Pick]:
         if not 1 <= k <= ASK_AT_MOST:
             raise ValueError(f"k = {k!r} must be from 1 to {ASK_AT_MOST:,}")
         wish, now = wish or Wish(), session.not_before(now)
-        heard, unwanted = self.choir.hear(session, now), self._unwanted(session, rules, wish, now)
+        heard, unwanted = self.choir.hear(session, now, wish.again), self._unwanted(session, rules, wish, now)
         draw = None if self.policy is None else Draw(self.policy, self._rng)
         for candidates in dict.fromkeys([self.candidates, None]):  # where rules leave too few of them, all are asked
             rows, scores, exactly = self._asked(heard, candidates)
@@ -242,9 +238,4 @@ class LiveRecommender:
     def _unwanted(self, session: Session, rules: Rules | None, wish: Wish, now: int) -> Ints:
         """Find the rows that this shopper shall not see now, whatever the shelf says."""
         rows = [self._row.get(item, PAD) for item in rules.exclude] if rules else []
-        found = [np.array(rows, np.int64)]
-        for days, kinds in ((wish.not_seen_days, None), (wish.not_bought_days, KINDS.index(PURCHASE))):
-            if days is not None:
-                items, done = session.since(now - days * 86_400)
-                found.append((items if kinds is None else items[done == kinds]).astype(np.int64))
-        return np.concatenate(found)
+        return np.concatenate([np.array(rows, np.int64), not_again(session, wish, now)])

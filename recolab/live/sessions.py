@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recolab.histories import Histories
-from recolab.schema import EVENT_WEIGHT, KINDS
+from recolab.schema import EVENT_WEIGHT, KINDS, VIEW
 
 KEPT = 1000  # events of a session that the voices hear
 RULED = 20_000  # events before them that rules still know: what was bought last winter shall not come back to who buys a lot
@@ -108,6 +108,13 @@ def session_of(past: Histories, b: int) -> Session:
     first = max(end - KEPT, begin)
     older = None if first == begin else _between(past, max(first - RULED, begin), first)
     return replace(_between(past, first, end), older=older)
+
+
+def visit_of(rows: Sequence[int], now: int) -> Session:
+    """Make the session of somebody who has just looked at some rows, oldest first, one a second."""
+    items = np.array(rows[-KEPT:], np.int32)
+    times = now - np.arange(len(items), 0, -1)
+    return Session(items, times, np.full(len(items), KINDS.index(VIEW), np.int8))
 
 
 def _between(past: Histories, first: int, last: int) -> Session:

@@ -14,6 +14,7 @@ from scipy import sparse
 from recolab.compiled import CompiledEncoder
 from recolab.histories import Catalog, Histories, load_catalog, load_histories
 from recolab.lab import write_atomically
+from recolab.live.choir import Choir
 from recolab.live.opinions import Floats
 from recolab.live.recommender import LiveRecommender
 from recolab.live.sessions import session_of
@@ -55,8 +56,11 @@ def ship(
     model: SequenceModel,
     transitions: Transitions,
     habit: PersonalFrequency,
+    weights: Sequence[float] | None = None,
+    weights_again: Sequence[float] | None = None,
 ) -> None:
-    """Write what a live recommender needs, the models being fitted on `past`; its voices speak equally until weights are kept.
+    """Write what a live recommender needs, the models being fitted on `past`, and the voices' weights (`keep_weights`); without
+    them all voices speak equally.
 
     A catalog above `LARGE` items gets an index, whose recall is written into live.json.
     Raises ValueError where the model cannot be exported.
@@ -83,14 +87,13 @@ def ship(
         "max_len": model.config.max_len,
         "transitions": {"half_life_days": transitions.half_life_days},
         "habit": {"half_life_days": habit.half_life_days, "half_life_visits": habit.half_life_visits},
-        "index_recall@10": _ship_index(folder, tables["table"], past, model.config.max_len),
-        "weights": None,
+        "index_recall": _ship_index(folder, tables["table"], past, model.config.max_len),
     }
-    _write_note(folder, note)
+    _write_note(folder, note | _weights(weights, weights_again))
 
 
 def _ship_index(folder: Path, table: Floats, past: Histories, max_len: int) -> float | None:
-    """Write an index where the catalog is large enough for one  ->  its recall@10 of the exact answer, None without one."""
+    """Write an index where the catalog is large enough for one  ->  which share of the exact 10 best is among the `NAMED`; None without one."""
     if len(table) <= LARGE:
         (folder / _INDEX).unlink(missing_ok=True)
         return None
@@ -102,9 +105,17 @@ def _ship_index(folder: Path, table: Floats, past: Histories, max_len: int) -> f
     return recall
 
 
-def keep_weights(folder: Path, weights: Sequence[float]) -> None:
-    """Write the voices' weights into a folder that was shipped, in the order in which `open_voices` gives the voices."""
-    _write_note(folder, _read_note(folder) | {"weights": list(map(float, weights))})
+def keep_weights(folder: Path, weights: Sequence[float], weights_again: Sequence[float] | None = None) -> None:
+    """Write the voices' weights into a folder that was shipped, in the order in which `open_voices` gives the voices.
+
+    weights_again: for lists that may repeat what was bought; None = the same
+    """
+    _write_note(folder, _read_note(folder) | _weights(weights, weights_again))
+
+
+def _weights(weights: Sequence[float] | None, again: Sequence[float] | None) -> dict[str, list[float] | None]:
+    rows = {"weights": weights, "weights_again": again}
+    return {name: None if row is None else list(map(float, row)) for name, row in rows.items()}
 
 
 def open_voices(folder: Path, *, int8: bool = False) -> list[Voice]:
@@ -130,11 +141,11 @@ def open_voices(folder: Path, *, int8: bool = False) -> list[Voice]:
 def open_live(folder: Path, max_sessions: int = 2000, *, int8: bool = False) -> LiveRecommender:
     """Open a live recommender as it was shipped; raises what `open_voices` raises."""
     voices, note = open_voices(folder, int8=int8), _read_note(folder)
-    weights = note["weights"] or [1.0] * len(voices)
+    choir = Choir(voices, note["weights"] or [1.0] * len(voices), note.get("weights_again"))  # one row until lately
     candidates = CANDIDATES if (folder / _INDEX).exists() else None
     catalog, past = load_catalog(folder / _CATALOG), load_histories(folder / _PAST)
     vectors = load_file(folder / _TABLES)["vectors"]
-    return LiveRecommender(catalog, past, voices, weights, vectors, candidates=candidates, max_sessions=max_sessions)
+    return LiveRecommender(catalog, past, choir, vectors, candidates=candidates, max_sessions=max_sessions)
 
 
 def is_shipped(folder: Path) -> bool:

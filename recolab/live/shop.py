@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ EVENTS, IMPRESSIONS = "events.log", "impressions"
 class LiveShop:
     """A live recommender with its memory on disk; another takes its place in one step, and whoever asks has the one or the other.
 
-    Events, prices and newcomers go to a journal, and count when the disk has them (`Journal`); lists go to an impression log
+    Events, prices and newcomers go to a journal, and count when the disk has them (`Journal`); shoppers' lists go to an impression log
     (`ImpressionLog`). Ids may come as JSON has them. Safe to call from several threads.
     """
 
@@ -102,7 +102,10 @@ class LiveShop:
         wish: Wish | None = None,
         at: datetime | None = None,
     ) -> list[Pick]:
-        """List the k best items for a shopper as of now (or `at`), and log the list; during a trial, of both recommenders."""
+        """List the k best items for a shopper as of now (or `at`), and log the list; during a trial, of both recommenders.
+
+        (A stranger's list is `live.recommend_for`'s, in no log: no event would ever answer it.)
+        """
         live, version, trial = self._seats  # at once: a list is of those whose versions stand at its places
         picks = live.recommend(of_type(user, live.user_type), k, rules, wish, at)
         if trial is None:
@@ -111,15 +114,6 @@ class LiveShop:
         picks, teams = trial.answer(live, picks, user, k, rules, wish, at)
         versions = [version if team == CHAMPION else trial.version for team in teams]
         self._log(user, at, picks, INTERLEAVING, versions)
-        return picks
-
-    def recommend_for(
-        self, items: Iterable[Hashable], k: int = 10, rules: Rules | None = None, wish: Wish | None = None
-    ) -> list[Pick]:
-        """List the k best items after those that a stranger saw, and log the list of nobody, which no event will answer."""
-        live, version, _ = self._seats
-        picks = live.recommend_for(items, k, rules, wish)
-        self._log(None, None, picks, live.policy, [version] * len(picks))
         return picks
 
     def update_item(self, item: int | str, price: float | None = None, stock: float | None = None) -> None:
@@ -238,8 +232,7 @@ class LiveShop:
             self.journal.append(record, lambda: then(recall(so_far.live, self.journal.path, so_far.end).live))
 
     def _log(self, user: Any, at: datetime | None, picks: list[Pick], policy: Any, versions: list[str]) -> None:
-        who = None if user is None else plain(of_type(user, self.live.user_type))
-        shown = as_shown(who, at or datetime.now(UTC), picks, policy, versions)
+        shown = as_shown(plain(of_type(user, self.live.user_type)), at or datetime.now(UTC), picks, policy, versions)
         try:
             self.impressions.write(shown)
         except OSError:  # a shopper is served all the same; the meters tell

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recolab import feedback
 from recolab.histories import Catalog, Histories, build_catalog, pack
-from recolab.live import Favour, Habit, Linked, LiveRecommender, Pick, Voice, Wish
+from recolab.live import Choir, Favour, Habit, Linked, LiveRecommender, Pick, Voice, Wish
 from recolab.loop.days import Offer
 from recolab.loop.shoppers import EVENT_KINDS, Opened
 from recolab.models.neighbours import Transitions
@@ -24,7 +24,7 @@ WEIGHTS = (1.0, 0.1, 0.1, 1.0)  # of the voices, before anything was shown
 POOL = 20  # best items, among which something else may be tried
 HALF_LIFE_DAYS = 10.0  # of habits and popularity
 VISIT_DAYS = 0.3  # longer than any visit, shorter than the rest between two
-NOT_AGAIN = Wish(not_seen_days=VISIT_DAYS)
+NOT_AGAIN = Wish(not_seen_days=VISIT_DAYS, not_bought_days=0)  # what was bought comes back with the next visit
 GREEDY = feedback.EpsilonGreedy(0)
 
 
@@ -60,7 +60,9 @@ class Live:
         """Fit the voices to the log; sessions begin anew from it."""
         past = pack(log, self.catalog, as_of=_moment(night))
         voices = self.voices(past)
-        self.live = LiveRecommender(self.catalog, past, voices, self.weights, self._vectors, max_sessions=len(past) + 1)
+        self.live = LiveRecommender(
+            self.catalog, past, Choir(voices, self.weights), self._vectors, max_sessions=len(past) + 1
+        )
         self._exposure /= 2
 
     def voices(self, past: Histories) -> list[Voice]:

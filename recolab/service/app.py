@@ -32,7 +32,8 @@ FAULTS = 20  # of one body that are told
 def create_app(shop: LiveShop, api_key: str, per_second: float = PER_SECOND) -> FastAPI:
     """Make the service of an open shop.
 
-    Writing wants the key in the header X-API-Key. An event is answered when the disk has it (`Journal`).
+    Who writes, and who asks about a shopper by name, is asked for the key in the header X-API-Key: a list tells what somebody bought.
+    A stranger's list is anybody's, and leaves nothing behind. An event is answered when the disk has it (`Journal`).
     per_second: requests that one client may make  ->  the app, the shop in app.state
     Raises ValueError for an empty key.
     """
@@ -46,7 +47,7 @@ def create_app(shop: LiveShop, api_key: str, per_second: float = PER_SECOND) -> 
     # Before all others, and on the app itself: a router that is included looks for the path twice.
     add = partial(app.router.add_api_route, route_class_override=Straight)
     add("/events", _hearing(shop, flushed), methods=["POST"], dependencies=key)
-    add("/recommendations", _listing(shop), methods=["GET"], response_model=Answer)
+    add("/recommendations", _listing(shop), methods=["GET"], dependencies=key, response_model=Answer)
     app.include_router(_writing(shop, flushed), dependencies=key)
     app.include_router(changing(shop), dependencies=key)
     app.include_router(_reading(shop, meters))
@@ -72,7 +73,8 @@ def _listing(shop: LiveShop) -> Any:
         excluded = [of_type(item, live.item_type) for item in asked.exclude]
         picks = shop.recommend(asked.user_id, asked.k, replace(asked.rules(), exclude=excluded), asked.wish())
         user, cards = of_type(asked.user_id, live.user_type), _cards(shop, picks)
-        return _answer(live, picks, cards, await _why(asked, live, partial(live.reasons, user), picks))
+        why = partial(live.reasons, user, wish=asked.wish())
+        return _answer(live, picks, cards, await _why(asked, live, why, picks))
 
     return recommendations
 
@@ -107,13 +109,13 @@ def _reading(shop: LiveShop, meters: Meters) -> APIRouter:
 
     @router.post("/recommendations", response_model=Answer)
     async def recommendations_for(visit: Visit) -> Response:
-        """List the best items after those that a stranger saw, of whom nothing is kept."""
+        """List the best items after those that a stranger saw, of whom nothing is kept: no key is asked."""
         live = shop.live
         seen, excluded = ([of_type(item, live.item_type) for item in ids] for ids in (visit.items, visit.exclude))
         rules = replace(visit.rules(), exclude=excluded)
-        picks = shop.recommend_for(seen, visit.k, rules, visit.wish())
-        cards = _cards(shop, picks)
-        return _answer(live, picks, cards, await _why(visit, live, partial(live.reasons_for, seen), picks))
+        picks = live.recommend_for(seen, visit.k, rules, visit.wish())
+        why = partial(live.reasons_for, seen, wish=visit.wish())
+        return _answer(live, picks, _cards(shop, picks), await _why(visit, live, why, picks))
 
     @router.get("/categories")
     async def categories() -> dict[str, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, Self
 
@@ -119,7 +120,8 @@ class Terms(_Body):
 
     def wish(self) -> Wish:
         """Say what the list shall be like."""
-        return Wish(self.not_seen_days, self.not_bought_days, self.most_per_category, self.variety)
+        bought = math.inf if self.not_bought_days is None else self.not_bought_days
+        return Wish(self.not_seen_days, bought, self.most_per_category, self.variety)
 
 
 class Question(Terms):

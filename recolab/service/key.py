@@ -1,4 +1,4 @@
-"""The key that writing wants."""
+"""The key that writing wants, and asking about a shopper by name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KEY_HEADER = "X-API-Key"
 
 
 class Key:
-    """Asked of whoever writes, byte for byte as the environment holds it."""
+    """Asked of whoever writes or names a shopper, byte for byte as the environment holds it."""
 
     def __init__(self, key: str) -> None:
         """Raises ValueError for an empty key, and one with blanks around it, which no header keeps."""
@@ -34,4 +34,5 @@ class Key:
     ) -> None:
         """Refuse a request without it: 401."""
         if not self.opens(key):
-            raise HTTPException(401, f"writing wants the API key in the header {KEY_HEADER}")
+            fault = "is missing" if key is None else "is not the one that the service was started with"
+            raise HTTPException(401, f"the API key in the header {KEY_HEADER} {fault}")
