@@ -129,11 +129,17 @@ def replay(path: Path) -> Iterator[dict[str, Any]]:
 
 def sound_length(path: Path) -> int:
     """Say how many bytes hold whole lines; raises as `replay`."""
-    return max((end for end, _ in records(path)), default=0)
+    return max((end for end, _ in _lines(path)), default=0)
 
 
 def records(path: Path, start: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
     """Read as `replay`, from a byte where a line begins  ->  each record after the byte where its line ends."""
+    for end, body in _lines(path, start):
+        yield end, json.loads(body)
+
+
+def _lines(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
+    """Check each line by its mark, and read none."""
     if not path.exists():
         return
     end = start
@@ -142,27 +148,18 @@ def records(path: Path, start: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
         for number, line in enumerate(file, start=1):
             if not line.endswith(b"\n"):
                 return  # a crash left it unfinished, and nobody was told that it was taken
-            record = _read(line)
-            if record is None:
+            mark, _, body = line.removesuffix(b"\n").partition(b" ")
+            if mark != b"%08x" % zlib.crc32(body):
                 raise JournalError(
                     f"{path}, line {number}{f' after byte {start:,}' if start else ''}: damaged; move the journal away and keep what `replay` reads"
                 )
             end += len(line)
-            yield end, record
+            yield end, body
 
 
 def _line(record: dict[str, Any]) -> bytes:
     body = json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     return b"%08x %s\n" % (zlib.crc32(body), body)
-
-
-def _read(line: bytes) -> dict[str, Any] | None:
-    """Give a line's record; None where it is damaged."""
-    mark, _, body = line.removesuffix(b"\n").partition(b" ")
-    if mark != b"%08x" % zlib.crc32(body):
-        return None
-    record: dict[str, Any] = json.loads(body)
-    return record
 
 
 def hold(path: Path) -> int:

@@ -14,11 +14,14 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from recolab.compiled import CompiledEncoder
 from recolab.export import export_encoder
 from recolab.histories import PAD, Catalog, build_catalog, pack
 from recolab.live import Choir, Encoded, Favour, Linked, LiveRecommender, Session, Sessions
+from recolab.live import sessions as live_sessions
 from recolab.live.sessions import NOBODY
 from recolab.live.tables import FloatTable
 from recolab.models.neighbours import Transitions
@@ -108,6 +111,33 @@ def test_a_list_that_is_made_while_the_shelf_changes_leaves_nothing_of_the_old_s
 
 
 # What is kept
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abcd"), st.integers(1, 9), st.integers(0, 30), st.integers(0, 3)),
+        max_size=40,
+    )
+)
+def test_many_events_at_once_leave_what_they_would_one_by_one(ring, events):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(live_sessions, "KEPT", 3)
+        patch.setattr(live_sessions, "RULED", 4)
+        one_by_one, at_once = (Sessions(ring[1], most=2) for _ in range(2))
+        for user, row, at, kind in events:
+            one_by_one.add(user, row, at, kind)
+        users, *numbers = zip(*events, strict=True) if events else ((), (), (), ())
+        rows, times, kinds = (np.array(n, kind) for n, kind in zip(numbers, (np.int32, np.int64, np.int8), strict=True))
+        at_once.add_all(users, rows, times, kinds)
+        assert list(one_by_one._open) == list(at_once._open)
+        for user in "abcd":
+            told, kept = one_by_one.of(user), at_once.of(user)
+            for mine, its in ((told, kept), (told.older or NOBODY, kept.older or NOBODY)):
+                assert [list(mine.items), list(mine.times), list(mine.kinds)] == [
+                    list(its.items),
+                    list(its.times),
+                    list(its.kinds),
+                ]
 
 
 def test_whoever_only_asks_is_no_longer_the_one_who_was_away_longest(ring):

@@ -37,24 +37,28 @@ class Recalled(NamedTuple):
 
 def recall(live: LiveRecommender, journal: Path, start: int = 0) -> Recalled:
     """Tell a recommender what a journal holds from a byte on; raises JournalError that names a damaged line."""
-    end, models = start, dict[str, Any]()
+    end, models, waiting = start, dict[str, Any](), list[dict[str, Any]]()
     for end, record in records(journal, start):  # noqa: B007  the last one is returned
-        live = told(live, record)
-        models = record if MODEL in record else models
+        if "user" in record:
+            waiting.append(record)
+        elif NEW in record:  # what was done with its items before, nobody knew
+            _tell(live, waiting)
+            live, waiting = widened(live, record[NEW])[0], []
+        elif MODEL in record:
+            models = record
+        elif live.knows(item := of_type(record["item"], live.item_type)):  # a newer catalog may have dropped it
+            live.update_item(item, price=record["price"], stock=record["stock"])
+    _tell(live, waiting)
     return Recalled(live, end, models)
 
 
-def told(live: LiveRecommender, record: dict[str, Any]) -> LiveRecommender:
-    """Tell a recommender one record, but for events that its models have learned from  ->  as `recall`."""
-    if NEW in record:
-        return widened(live, record[NEW])[0]
-    if MODEL in record:
-        return live
-    if "user" in record:
-        hear(live, record["user"], record["item"], record["kind"], datetime.fromisoformat(record["at"]))
-    elif live.knows(item := of_type(record["item"], live.item_type)):  # a newer catalog may have dropped it
-        live.update_item(item, price=record["price"], stock=record["stock"])
-    return live
+def _tell(live: LiveRecommender, events: list[dict[str, Any]]) -> None:
+    """Tell a recommender many events, but for those that its models have learned from."""
+    moments = [datetime.fromisoformat(event["at"]) for event in events]
+    new = [n for n, at in enumerate(moments) if at >= live.as_of]
+    users = [of_type(events[n]["user"], live.user_type) for n in new]
+    items = [of_type(events[n]["item"], live.item_type) for n in new]
+    live.observe_all(users, items, [events[n]["kind"] for n in new], [moments[n] for n in new])
 
 
 def hear(live: LiveRecommender, user: Hashable, item: Hashable, kind: str, at: datetime) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from copy import copy
 from datetime import UTC, datetime
+from itertools import compress
 from typing import Any, Self
 
 import numpy as np
@@ -123,6 +124,15 @@ class LiveRecommender:
         self.choir.follow(before, after, row, moment, code)
         return True
 
+    def observe_all(
+        self, users: Sequence[Hashable], items: Sequence[Hashable], kinds: Sequence[str], at: Sequence[datetime]
+    ) -> None:
+        """Write down what many did, as `observe` would one event after the other, but at once: what a running day has brought."""
+        rows = np.array([self._row.get(item, PAD) for item in items], np.int32)
+        times, codes = np.array(list(map(seconds_of, at)), np.int64), np.array(list(map(KINDS.index, kinds)), np.int8)
+        known = rows != PAD
+        self._sessions.add_all(list(compress(users, known)), rows[known], times[known], codes[known])
+
     def recommend(
         self,
         user: Hashable,
@@ -180,7 +190,6 @@ class LiveRecommender:
     def explain(self, user: Hashable, item: Hashable, at: datetime | None = None) -> Any:
         """Name the item of the session without which this one would lose most of its score; None where none holds it up.
 
-        The reason is true by construction: each of the newest items is taken out in turn, and the score is asked again.
         Raises KeyError for an item that the catalog does not know.
         """
         return self.reasons(user, [item], at)[0]

@@ -47,6 +47,16 @@ class Session:
             older = Session(*(older or NOBODY)._with(int(items[0]), int(times[0]), int(kinds[0])))._newest(RULED)
         return Session(items[first:], times[first:], kinds[first:], older)
 
+    def plus_all(self, items: NDArray[np.int32], times: NDArray[np.int64], kinds: NDArray[np.int8]) -> Session:
+        """Add n events, in the order in which they were heard, as `plus` would one by one: (n,) each."""
+        parts = [(one.items, one.times, one.kinds) for one in (self.older or NOBODY, self)]
+        whole = [np.concatenate(columns) for columns in zip(*parts, (items, times, kinds), strict=True)]
+        order = np.argsort(whole[1], kind="stable")[-(KEPT + RULED) :]
+        items, times, kinds = (column[order] for column in whole)
+        first = max(len(order) - KEPT, 0)
+        older = Session(items[:first], times[:first], kinds[:first]) if first else None
+        return Session(items[first:], times[first:], kinds[first:], older)
+
     def since(self, moment: float) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
         """Tell all that rules know of what came after a moment, in seconds: items and kinds, (n,) each."""
         first = int(np.searchsorted(self.times, moment, side="right"))
@@ -169,6 +179,19 @@ class Sessions:
             self._asked.pop(user, None)
             self._stay(user, after)
             return before, after
+
+    def add_all(
+        self, users: Sequence[Hashable], rows: NDArray[np.int32], times: NDArray[np.int64], kinds: NDArray[np.int8]
+    ) -> None:
+        """Write many events down, in the order in which they were heard; whoever came last is the last to make room."""
+        places: dict[Hashable, list[int]] = {}
+        for place, user in enumerate(users):
+            places.setdefault(user, []).append(place)
+        with self._lock:
+            for user, some in sorted(places.items(), key=lambda one: one[1][-1]):
+                session = self._opened(user).plus_all(rows[some], times[some], kinds[some])
+                self._asked.pop(user, None)
+                self._stay(user, session)
 
     def forget_sums(self) -> None:
         """Let go what voices remember of sessions: of a shop with other goods, there are other voices."""
