@@ -24,9 +24,10 @@ class Journal:
     What a crash left unfinished at the end was told to nobody: it is cut off when the journal is opened again.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, sound: int = 0) -> None:
         """Open, and put an unfinished last line aside, in NAME.torn.
 
+        sound: bytes of it that are known to hold whole lines
         Raises JournalError where a line is damaged, BlockingIOError where another process writes here.
         """
         new = [folder for folder in path.parents if not folder.exists()]
@@ -34,7 +35,7 @@ class Journal:
         self.path = path
         self._file = hold(path)
         try:
-            self._put_aside(sound_length(path))
+            self._put_aside(sound_length(path, sound))
             for folder in (path.parent, *(one.parent for one in new)):  # a line in a file that nobody finds is lost
                 flush(folder)
         except BaseException:
@@ -42,6 +43,7 @@ class Journal:
             raise
         self._writing, self._syncing = threading.Lock(), threading.Lock()
         self._written = self._synced = 0  # lines
+        self.size = path.stat().st_size  # bytes
         self._lost: OSError | None = None  # what the disk said when it last failed
 
     @property
@@ -96,14 +98,14 @@ class Journal:
 
     def _write_whole(self, line: bytes) -> None:
         """Write all of a line or nothing: a half one would join the next."""
-        before = os.fstat(self._file).st_size
         try:
             written = os.write(self._file, line)
             if written < len(line):
                 raise OSError(f"{self.path}: only {written} of {len(line)} bytes were written; is the disk full?")
         except OSError:
-            os.ftruncate(self._file, before)
+            os.ftruncate(self._file, self.size)
             raise
+        self.size += written
 
     def close(self) -> None:
         """Let another process write; once is enough."""
@@ -127,19 +129,19 @@ def replay(path: Path) -> Iterator[dict[str, Any]]:
         yield record
 
 
-def sound_length(path: Path) -> int:
-    """Say how many bytes hold whole lines; raises as `replay`."""
-    return max((end for end, _ in _lines(path)), default=0)
+def sound_length(path: Path, start: int = 0) -> int:
+    """Say how many bytes hold whole lines, of which the first are known to; raises as `replay`."""
+    return max((end for end, _ in lines(path, start)), default=start)
 
 
 def records(path: Path, start: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
     """Read as `replay`, from a byte where a line begins  ->  each record after the byte where its line ends."""
-    for end, body in _lines(path, start):
+    for end, body in lines(path, start):
         yield end, json.loads(body)
 
 
-def _lines(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
-    """Check each line by its mark, and read none."""
+def lines(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
+    """Check each line by its checksum from a byte on where one begins, and read none  ->  the byte where it ends, and its record's JSON; raises as `replay`."""
     if not path.exists():
         return
     end = start

@@ -9,14 +9,12 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from recolab.journal import records
 from recolab.live.ids import of_type, plain
 from recolab.live.newcomers import welcome
+from recolab.live.parts import MODEL, TRIAL, parts
 from recolab.live.recommender import LiveRecommender
-from recolab.schema import ITEM
-
-# The journal's words for items that came in, for a change of models, and for the version that is on trial since.
-NEW, MODEL, TRIAL = "new", "model", "trial"
+from recolab.live.sessions import seconds_of
+from recolab.schema import ITEM, KIND, TIME, USER
 
 
 class Recalled(NamedTuple):
@@ -37,28 +35,37 @@ class Recalled(NamedTuple):
 
 def recall(live: LiveRecommender, journal: Path, start: int = 0) -> Recalled:
     """Tell a recommender what a journal holds from a byte on; raises JournalError that names a damaged line."""
-    end, models, waiting = start, dict[str, Any](), list[dict[str, Any]]()
-    for end, record in records(journal, start):  # noqa: B007  the last one is returned
-        if "user" in record:
-            waiting.append(record)
-        elif NEW in record:  # what was done with its items before, nobody knew
-            _tell(live, waiting)
-            live, waiting = widened(live, record[NEW])[0], []
-        elif MODEL in record:
-            models = record
-        elif live.knows(item := of_type(record["item"], live.item_type)):  # a newer catalog may have dropped it
-            live.update_item(item, price=record["price"], stock=record["stock"])
+    end, models, waiting, goods = start, dict[str, Any](), list[pl.DataFrame](), dict[str, dict[str, float]]()
+    for part in parts(journal, start):
+        told, unlearned = 0, pl.col(TIME) >= seconds_of(live.as_of)  # what the models have learned from is in them
+        for after, rows in part.news:
+            waiting.append(part.events[told:after].filter(unlearned))
+            _tell(live, waiting)  # what was done with a newcomer before it came in, nobody knew
+            live, told, waiting = widened(live, rows)[0], after, []
+        waiting.append(part.events[told:].filter(unlearned))
+        for item, changed in part.goods.items():
+            goods.setdefault(item, {}).update(changed)
+        end, models = part.end, part.models or models
     _tell(live, waiting)
+    _mark(live, goods)
     return Recalled(live, end, models)
 
 
-def _tell(live: LiveRecommender, events: list[dict[str, Any]]) -> None:
-    """Tell a recommender many events, but for those that its models have learned from."""
-    moments = [datetime.fromisoformat(event["at"]) for event in events]
-    new = [n for n, at in enumerate(moments) if at >= live.as_of]
-    users = [of_type(events[n]["user"], live.user_type) for n in new]
-    items = [of_type(events[n]["item"], live.item_type) for n in new]
-    live.observe_all(users, items, [events[n]["kind"] for n in new], [moments[n] for n in new])
+def _tell(live: LiveRecommender, events: list[pl.DataFrame]) -> None:
+    told = pl.concat(events)
+    users, items = (_ids(told[column], kind) for column, kind in ((USER, live.user_type), (ITEM, live.item_type)))
+    live.observe_all(users, items, told[TIME].to_numpy(), told[KIND].to_numpy())
+
+
+def _mark(live: LiveRecommender, goods: dict[str, dict[str, float]]) -> None:
+    for name, changed in goods.items():
+        if live.knows(item := of_type(name, live.item_type)):  # a newer catalog may have dropped it
+            live.update_item(item, **changed)
+
+
+def _ids(names: pl.Series, kind: type) -> list[Hashable]:
+    read = {name: of_type(name, kind) for name in names.unique().to_list()}
+    return [read[name] for name in names.to_list()]
 
 
 def hear(live: LiveRecommender, user: Hashable, item: Hashable, kind: str, at: datetime) -> bool:

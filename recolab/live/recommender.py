@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from recolab.feedback import Draw, Policy
 from recolab.histories import PAD, Catalog, Histories
@@ -125,13 +126,12 @@ class LiveRecommender:
         return True
 
     def observe_all(
-        self, users: Sequence[Hashable], items: Sequence[Hashable], kinds: Sequence[str], at: Sequence[datetime]
+        self, users: Sequence[Hashable], items: Sequence[Hashable], times: Ints, kinds: NDArray[np.int8]
     ) -> None:
-        """Write down what many did, as `observe` would one event after the other, but at once: what a running day has brought."""
+        """Write down n events, as `observe` would one by one, but at once; times: in seconds    kinds: indices into KINDS."""
         rows = np.array([self._row.get(item, PAD) for item in items], np.int32)
-        times, codes = np.array(list(map(seconds_of, at)), np.int64), np.array(list(map(KINDS.index, kinds)), np.int8)
         known = rows != PAD
-        self._sessions.add_all(list(compress(users, known)), rows[known], times[known], codes[known])
+        self._sessions.add_all(list(compress(users, known)), rows[known], times[known], kinds[known])
 
     def recommend(
         self,

@@ -15,7 +15,8 @@ from recolab.feedback import CHAMPION, INTERLEAVING, ImpressionLog, Policy, even
 from recolab.journal import Journal
 from recolab.live.ids import of_type, plain
 from recolab.live.lists import Card, Pick, Wish, as_shown
-from recolab.live.recalling import MODEL, NEW, TRIAL, hear, in_step, recall, widened
+from recolab.live.parts import MODEL, NEW, TRIAL, PartsKeeper, reached
+from recolab.live.recalling import hear, in_step, recall, widened
 from recolab.live.recommender import LiveRecommender
 from recolab.live.trial import Seats, Trial
 from recolab.rerank import Rules
@@ -40,7 +41,8 @@ class LiveShop:
         self.changing = threading.Lock()  # a promotion is on the disk and in memory before the next begins
         self.unlogged = 0  # lists that were served though the impression log failed
         self._goods = threading.RLock()  # newcomers and models come one by one; lists go on meanwhile
-        self.journal = Journal(folder / EVENTS)
+        self.journal = Journal(folder / EVENTS, reached(folder / EVENTS))
+        self._parts = PartsKeeper(self.journal)
         try:
             recalled = recall(live, self.journal.path)
             self.interrupted = recalled.trial_of(version)  # not ended before the shop closed
@@ -92,6 +94,7 @@ class LiveShop:
         who, what = of_type(user, self.live.user_type), of_type(item, self.live.item_type)
         record = event_record(plain(who), plain(what), kind, at, **more)
         known: bool = self.journal.write(record, partial(self._hear, user, item, kind, at))
+        self._parts.look()
         return known
 
     def recommend(
@@ -178,6 +181,7 @@ class LiveShop:
 
     def close(self) -> None:
         """Let another process write; once is enough."""
+        self._parts.close()
         self.journal.close()
         self.impressions.close()
 
