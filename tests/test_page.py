@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import polars as pl
@@ -28,6 +29,10 @@ N_ITEMS = 24
 MARKUP = "<b>Bread</b> <img src=x onerror=alert(1)>"
 TAKEN = "document.querySelectorAll('.deed.taken').length"
 TITLES = "[...document.querySelectorAll('.card .title')].map((title) => title.textContent)"
+DIALOG = "document.querySelector('#key-dialog').open"
+HEARD = """window.real ??= fetch; window.heard = []; window.fetch = (path, told) => {
+    heard.push([told.method, path, JSON.parse(told.body ?? 'null'), told.headers['X-API-Key'] ?? null]);
+    return real(path, told); }; 1"""
 
 
 @pytest.fixture(scope="module")
@@ -93,9 +98,8 @@ def page(chromium, service):
 
 def reopen(page):
     page.value("window.left = true; location.reload()")
-    page.wait(
-        "!window.left && document.querySelectorAll('.card').length > 0 && document.querySelectorAll('#category option').length > 1"
-    )
+    for some in (".card", "#category option + option", "#popular .sleeper"):
+        page.wait(f"!window.left && document.querySelector('{some}') !== null")
 
 
 def give_key(page, key="secret"):
@@ -104,8 +108,11 @@ def give_key(page, key="secret"):
 
 
 def sign_in(page):
+    """Give the right key before anything is done; wait for the list that is made with it."""
+    page.value("document.querySelector('#latency').textContent = ''")
     page.click("#key-button")
     give_key(page)
+    page.wait("document.querySelector('#latency').textContent !== ''")
 
 
 def do(page, number, name="look"):
@@ -114,6 +121,65 @@ def do(page, number, name="look"):
     page.value("document.querySelector('#latency').textContent = ''")
     page.click(f".card[data-item='{number}'] .{name}")
     page.wait(f"{TAKEN} > {taken} && document.querySelector('#latency').textContent !== ''")
+
+
+def items(page, name="cards"):
+    """Which items a list of the page holds, in its order."""
+    return page.value(f"[...document.querySelector('#{name}').children].map((one) => one.dataset.item)")
+
+
+def unseen_next(page):
+    """An item of the list whose best successor is not on it yet: who looks at it brings that one to the top."""
+    shown = list(map(int, items(page)))
+    return next(item for item in shown if (item + 1) % N_ITEMS not in shown)
+
+
+def press(page, number, name="look"):
+    """Press a button of a card that the service may not hear of; wait until the list was made anew."""
+    page.value("document.querySelector('#latency').textContent = ''")
+    page.click(f".card[data-item='{number}'] .{name}")
+    page.wait("document.querySelector('#latency').textContent !== ''")
+
+
+def later(page):
+    page.wait(DIALOG)
+    page.click("#key-later")
+    page.wait(f"!{DIALOG}")
+
+
+def narrow(page, **values):
+    """Set filters."""
+    sets = "".join(f"document.querySelector('#{name}').value = '{value}';" for name, value in values.items())
+    page.value(f"{sets} document.querySelector('#filters').dispatchEvent(new Event('input'))")
+
+
+def narrow_to(page, number):
+    """Let nothing on the list but one good, by its price."""
+    page.value(f"document.querySelector('#min-price').value = '{10 + int(number)}'")
+    page.value(f"document.querySelector('#max-price').value = '{10 + int(number)}'")
+    narrow(page)
+    page.wait("document.querySelectorAll('.card').length <= 1")
+
+
+def open_keeper(page):
+    page.click("#keeper summary")
+    page.wait("document.body.matches('.keeping')")
+
+
+def set_stock(page, number, stock):
+    """Set how many there are of a good of the list, in the shop-keeper's corner."""
+    page.value(f"document.querySelector('#keeper-item').value = '{number}'")
+    page.value(f"document.querySelector('#keeper-stock').value = '{stock}'")
+    page.value("document.querySelector('#latency').textContent = ''")
+    page.click("#keeper-form [type=submit]")
+    page.wait("document.querySelector('#latency').textContent !== ''")
+
+
+def records(folder, **facts):
+    """What the journal holds with these facts, ids being in it as they came."""
+    wanted = {(name, str(told)) for name, told in facts.items()}
+    told = replay(folder / "events.log")
+    return [record for record in told if wanted <= {(name, str(fact)) for name, fact in record.items()}]
 
 
 def expected(page, *parts):
@@ -127,8 +193,7 @@ def test_three_looks_and_the_list_follows_each(page):
     first = page.value(TITLES)
     assert len(first) == 12
     for step in range(3):
-        shown = list(map(int, page.value("[...document.querySelectorAll('.card')].map((card) => card.dataset.item)")))
-        looked = next(item for item in shown if (item + 1) % N_ITEMS not in shown)
+        looked = unseen_next(page)
         do(page, looked)
         assert page.value("document.querySelector('#announce').textContent").startswith("New list: 12 items, 1 of them")
         best = page.value(
@@ -148,8 +213,7 @@ def test_cart_and_purchase_are_told_as_what_they_are(page, folder):
     do(page, item, "cart")
     do(page, item, "buy")
     user = page.value("document.querySelector('#shopper').value")
-    told = [record["kind"] for record in replay(folder / "events.log") if record.get("user") == user]
-    assert told == ["cart", "purchase"]
+    assert [record["kind"] for record in records(folder, user=user)] == ["cart", "purchase"]
 
 
 def test_a_title_is_shown_and_never_run(page):
@@ -162,8 +226,7 @@ def test_a_title_is_shown_and_never_run(page):
 
 def test_what_is_sold_out_leaves_at_once_and_comes_back(page):
     sign_in(page)
-    page.click("#keeper summary")
-    page.wait("document.body.matches('.keeping')")
+    open_keeper(page)
     item = page.value("document.querySelector('.card:nth-child(3)').dataset.item")
     gone = f"!document.querySelector(\".card[data-item='{item}']\")"
     page.click(f".card[data-item='{item}'] .sold-out")
@@ -179,17 +242,11 @@ def test_what_is_sold_out_leaves_at_once_and_comes_back(page):
 
 
 def test_the_filters_narrow_the_list_and_let_it_go_again(page):
-    def narrow(**values):
-        sets = "".join(f"document.querySelector('#{name}').value = '{value}';" for name, value in values.items())
-        page.value(f"{sets} document.querySelector('#filters').dispatchEvent(new Event('input'))")
-
-    narrow(category="Aisle 2")
+    narrow(page, category="Aisle 2")
     page.wait("[...document.querySelectorAll('.card .category')].every((one) => one.textContent === 'Aisle 2')")
-    page.value("document.querySelector('#max-price').value = '13'")
-    narrow(variety="0.5")
+    narrow(page, **{"max-price": "13", "variety": "0.5"})
     page.wait("document.querySelectorAll('.card').length === 1")
-    page.value("document.querySelector('#min-price').value = '99'")
-    narrow()
+    narrow(page, **{"min-price": "99"})
     page.wait("!document.querySelector('#empty').hidden")
     page.click("#clear-too")
     page.wait("document.querySelectorAll('.card').length === 12 && document.querySelector('#empty').hidden")
@@ -279,8 +336,7 @@ def test_while_the_service_is_gone_nothing_is_lost(page, service, folder):
     assert page.value("document.querySelectorAll('.deed.waiting').length") == 2
     service.begin()
     page.wait(f"{TAKEN} === 2 && document.querySelector('#trouble').hidden", seconds=30)
-    told = [record["kind"] for record in replay(folder / "events.log") if record.get("user") == user]
-    assert told == ["view", "cart"]
+    assert [record["kind"] for record in records(folder, user=user)] == ["view", "cart"]
     expected(page, "ERR_CONNECTION", "ERR_EMPTY_RESPONSE")
 
 
@@ -336,3 +392,289 @@ def test_on_a_phone_and_by_night_it_is_all_there(page):
         page.call("Emulation.setEmulatedMedia", features=[{"name": name, "value": value} for name, value in features])
         grounds.append(page.value(ground))
     assert grounds[0] != grounds[1]
+
+
+def test_without_a_key_the_list_follows_what_this_tab_did_and_nothing_is_kept(page, folder):
+    user = page.value("document.querySelector('#shopper').value")
+    page.value(HEARD)
+    done = []
+    for step in range(2):
+        done.append(unseen_next(page))
+        press(page, done[-1])
+        if step == 0:
+            later(page)  # the list has followed behind the dialog
+        assert str((done[-1] + 1) % N_ITEMS) in items(page)[: step + 1]
+        assert page.value("document.querySelector('.card .because').textContent").startswith("Because you looked at ")
+    assert not page.value(DIALOG)  # once is asked enough
+    asked = [[method, path, body["items"], key] for method, path, body, key in page.value("heard")]
+    assert asked == [["POST", "/recommendations", seen, None] for seen in (done[:1], done)]
+    assert records(folder, user=user) == []
+    assert page.value("document.querySelectorAll('.deed.waiting').length") == 2
+    assert "without the key" in page.value("document.querySelector('#keyless').innerText").lower()
+    page.click("#key-button")
+    give_key(page)
+    page.wait(f"{TAKEN} === 2 && document.querySelector('#keyless').hidden")
+    assert [record["item"] for record in records(folder, user=user)] == done
+
+
+def test_what_a_stranger_s_list_is_asked_with(page):
+    done = [("me", "view", "taken")] * 120  # of which the newest hundred count
+    done += [("you", "view", "waiting"), ("me", "view", "refused")]
+    done += [("me", "purchase", "waiting"), ("me", "stock", "waiting")]
+    deeds = [
+        {"user": user, "item": n % N_ITEMS, "title": "", "kind": kind, "number": n, "at": 0, "state": state}
+        for n, (user, kind, state) in enumerate(done)
+    ]
+    page.value(f"sessionStorage.setItem('recolab.deeds', JSON.stringify({json.dumps(deeds)}))")
+    page.value("sessionStorage.setItem('recolab.shopper', '\"me\"')")
+    reopen(page)
+    later(page)
+    page.value(HEARD)
+    narrow(page, category="Aisle 1", variety="0.3", **{"min-price": "11", "max-price": "30.5"})
+    page.wait("heard.length === 1")
+    page.value("document.querySelector('#again').click()")
+    page.wait("heard.length === 2")
+    terms = {"k": 12, "reasons": True, "variety": 0.3, "categories": ["Aisle 1"], "min_price": 11, "max_price": 30.5}
+    mine = [n % N_ITEMS for n in [*range(21, 120), 122]]
+    assert page.value("heard") == [
+        ["POST", "/recommendations", terms | {"items": mine, "exclude": [122 % N_ITEMS]}, None],
+        ["POST", "/recommendations", terms | {"items": mine, "not_bought_days": 0, "exclude": []}, None],
+    ]
+
+
+@pytest.mark.parametrize("how", ["given", "kept"])
+def test_a_key_that_is_refused_is_forgotten_and_the_list_stays_a_stranger_s(how, page):
+    if how == "given":
+        page.click("#key-button")
+        page.value(HEARD)
+        give_key(page, "wrong")
+    else:
+        page.value("sessionStorage.setItem('recolab.key', '\"wrong\"')")
+        reopen(page)
+    page.wait(f"{DIALOG} && document.querySelector('#key-wrong').textContent")
+    assert page.value("document.querySelector('#key-state').textContent") == "No key yet"
+    assert not page.value("document.querySelector('#key-button').matches('.kept')")
+    assert "wrong" not in page.value("JSON.stringify(sessionStorage)")
+    if how == "given":
+        page.wait("heard.length === 2")
+        assert [[method, key] for method, _, _, key in page.value("heard")] == [["GET", "wrong"], ["POST", None]]
+    page.click("#key-later")
+    assert page.value("document.querySelector('#trouble').hidden")  # nothing waits
+    press(page, unseen_next(page))
+    assert len(items(page)) == 12
+    expected(page, "401")
+
+
+def test_with_a_key_the_list_is_the_shopper_s_own(page):
+    page.value(HEARD)
+    sign_in(page)
+    page.wait("heard.length === 1")
+    user = page.value("document.querySelector('#shopper').value")
+    [[method, path, body, key]] = page.value("heard")
+    assert (method, body, key) == ("GET", None, "secret")
+    assert path.startswith(f"/recommendations?user_id={user}&k=12")
+
+
+def test_the_two_lists_beside_it_sleep_until_their_night(page):
+    first = items(page)
+    assert items(page, "nightly") == first
+    assert len(items(page, "popular")) == 12
+    popular = page.value("document.querySelector('#popular').innerText")
+    nightly = page.value("document.querySelector('#nightly').innerText")
+    assert nightly.splitlines()[:3] == ["1", page.value(f"{TITLES}[0]"), f"{10 + int(first[0]):.2f}"]
+    sign_in(page)
+    page.value(HEARD)
+    for _ in range(2):
+        do(page, unseen_next(page))
+    assert items(page) != first
+    assert page.value("document.querySelector('#nightly').innerText") == nightly
+    page.click("#night")
+    assert items(page, "nightly") == items(page) != first
+    passed = items(page)
+    assert "night has passed" in page.value("document.querySelector('#announce').textContent")
+    do(page, unseen_next(page))
+    assert items(page, "nightly") == passed != items(page)
+    page.value("document.querySelector('#shopper').value = '3'")
+    page.click("#shopper-form [type=submit]")
+    page.wait("document.querySelector('#list-title').textContent === 'For 3'")
+    assert items(page, "nightly") == items(page)
+    assert page.value("document.querySelector('#popular').innerText") == popular
+    assert not page.value("heard.some(([method, path]) => method === 'POST' && path === '/recommendations')")
+
+
+def test_what_is_sold_out_is_struck_where_nobody_is_told(page):
+    sign_in(page)
+    open_keeper(page)
+    item = items(page)[2]
+    struck = f"[...document.querySelectorAll(\".sleeper.gone[data-item='{item}']\")]"
+    beside = page.value(f"document.querySelectorAll(\".sleeper[data-item='{item}']\").length")
+    page.click(f".card[data-item='{item}'] .sold-out")
+    page.wait(f"{struck}.length === {beside} && !document.querySelector(\".card[data-item='{item}']\")")
+    assert beside == 2
+    assert page.value(f"{struck}.map((row) => row.querySelector('.fate').textContent)") == ["sold out"] * 2
+    line = f"getComputedStyle({struck}[0].querySelector('.name')).textDecorationLine"
+    assert page.value(line) == "line-through"
+    page.click("[data-language=zh]")
+    assert page.value(f"{struck}[0].querySelector('.fate').textContent") == "已售罄"
+    page.click("#sold-out button")
+    page.wait(f"{struck}.length === 0 && document.querySelector(\".card[data-item='{item}']\") !== null")
+
+
+def test_a_purchase_leaves_one_less_and_the_last_one_sells_out(page, folder):
+    sign_in(page)
+    open_keeper(page)
+    item = items(page)[1]
+    set_stock(page, item, 2)
+    assert page.value(f"document.querySelector(\".card[data-item='{item}'] .stock\").textContent") == "2 left"
+    do(page, item, "buy")
+    assert records(folder, item=int(item))[-1]["stock"] == 1
+    assert page.value("document.querySelector('#visit').innerText").splitlines()[0] == "bought"
+    assert page.value("document.querySelectorAll('#visit .deed').length") == 1  # and not what it did to the shelf
+    page.value("document.querySelector('#again').click()")
+    page.wait(f"document.querySelector(\".card[data-item='{item}'] .stock\")?.textContent === '1 left'")
+    do(page, item, "buy")
+    assert records(folder, item=int(item))[-1]["stock"] == 0
+    assert item not in items(page)
+    assert page.value(f"document.querySelectorAll(\".sleeper.gone[data-item='{item}']\").length") == 2
+    page.click("#sold-out button")
+    page.wait(f"document.querySelector(\".card[data-item='{item}']\") !== null")
+
+
+def test_purchases_that_wait_lower_the_stock_in_their_order_once_they_are_taken(page, folder):
+    user, item = page.value("document.querySelector('#shopper').value"), items(page)[0]
+    stock = int(page.value("document.querySelector('.card .stock').textContent").split()[0])
+    press(page, item, "buy")
+    later(page)
+    assert item not in items(page)  # a stranger has not bought it, but who sits here has
+    narrow_to(page, item)
+    page.value("document.querySelector('#again').click()")
+    page.wait("document.querySelectorAll('.card').length === 1")
+    press(page, item, "buy")
+    page.click("#filters [type=reset]")  # a browser keeps what was filled in
+    page.wait("document.querySelectorAll('.card').length === 12")
+    before = records(folder)
+    reopen(page)
+    page.wait(DIALOG)  # it is asked for as long as something waits
+    give_key(page)
+    page.wait(f"{TAKEN} === 2")
+    told = [(record.get("kind"), record.get("stock")) for record in records(folder)[len(before) :]]
+    assert told == [("purchase", None), (None, stock - 1), ("purchase", None), (None, stock - 2)]
+    assert [record["item"] for record in records(folder, user=user)] == [int(item)] * 2
+
+
+def test_a_purchase_that_is_refused_lowers_nothing(page):
+    sign_in(page)
+    body = json.dumps(json.dumps({"detail": "no"}))
+    page.value(HEARD)
+    page.value(f"""window.others = fetch; window.fetch = async (path, told) =>
+        path === '/events' ? new Response({body}, {{status: 422}}) : others(path, told); 1""")
+    page.click(".card:first-child .buy")
+    page.wait("document.querySelectorAll('.deed.refused').length === 1 && heard.length === 1")
+    page.click("#stranger")
+    page.wait("heard.length === 2")
+    assert page.value("heard.every(([method]) => method === 'GET')")
+
+
+def test_the_switch_lets_back_what_was_bought_before(page):
+    item = items(page)[0]
+    shown = f"!!document.querySelector(\".card[data-item='{item}']\")"
+    sign_in(page)
+    do(page, item, "buy")
+    narrow_to(page, item)
+    page.wait("!document.querySelector('#empty').hidden")
+    page.click("label[for=again]")
+    page.wait(shown)
+    assert page.value("document.querySelector('#again').matches('[role=switch]:checked')")
+    page.click("#filters [type=reset]")
+    page.wait("document.querySelectorAll('.card').length === 12")
+    assert not page.value(f"document.querySelector('#again').checked || {shown}")
+
+
+def test_the_histogram_tells_every_list_and_event(page):
+    sign_in(page)
+    told = "document.querySelector('#speed-told').textContent"
+    page.wait(f"{told}.startsWith('3 ')")  # two lists of the stranger and one of the shopper
+    do(page, items(page)[0])
+    page.wait(f"{told}.startsWith('5 ')")
+    median, slowest = map(float, re.findall(r"([\d.]+) ms", page.value(told)))
+    assert 0 < median <= slowest
+    chart = page.value("document.querySelector('#histogram').getAttribute('aria-label')")
+    assert sum(int(count) for count in re.findall(r"ms(?: and more)?: (\d+)", chart)) == 5
+    assert page.value("[...document.querySelectorAll('#histogram .bar')].every((bar) => bar.getBBox().height >= 2)")
+    assert page.value("document.querySelectorAll('#histogram .bar').length") == chart.count(": ")
+    page.click("[data-language=zh]")
+    assert page.value(told).startswith("5 次列表与事件请求")
+    assert "毫秒" in page.value("document.querySelector('#histogram').getAttribute('aria-label')")
+
+
+def test_times_are_put_into_bins_and_the_oldest_are_forgotten(page):
+    script = """import('/page/speed.js?alone').then(({note, bins, summary}) => {
+        const empty = summary();
+        [4, 1000, 0.4, 40].forEach(note);
+        const few = [summary(), bins().filter(({n}) => n)];
+        for (let n = 0; n < 499; n += 1) note(3);
+        return [empty, ...few, summary()]; })"""
+    empty, few, bins, many = page.value(script)
+    assert empty is None
+    assert few == {"n": 4, "median": "22", "slowest": "1000"}
+    ones = [(0, 1), (2, 5), (20, 50), (1000, None)]
+    assert bins == [{"from": start, "to": end, "n": 1} for start, end in ones]
+    assert many == {"n": 500, "median": "3.0", "slowest": "40"}
+
+
+def test_the_first_list_is_there_at_once_and_only_the_next_ones_glide(page):
+    counting = """window.glides = 0; window.animated = Element.prototype.animate;
+        Element.prototype.animate = function (...told) { glides += 1; return animated.apply(this, told); };"""
+    script = page.call("Page.addScriptToEvaluateOnNewDocument", source=counting)
+    page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "no-preference"}])
+    try:
+        reopen(page)
+        assert page.value("glides") == 0
+        page.value(f"document.querySelector(\".card[data-item='{unseen_next(page)}'] .look\").click()")
+        page.wait("glides > 0")
+    finally:
+        page.call("Page.removeScriptToEvaluateOnNewDocument", identifier=script["identifier"])
+        page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}])
+
+
+def test_moves_are_told_of_one_shopper_s_lists_only(page):
+    moved = "[...document.querySelectorAll('.moved')].map((one) => one.textContent).filter(Boolean)"
+    sign_in(page)
+    assert page.value(moved) == []
+    do(page, unseen_next(page))
+    assert "new" in page.value(moved)
+    user = page.value("document.querySelector('#shopper').value")
+    page.click("#stranger")
+    page.wait("!document.querySelector('#announce').textContent.includes('New list')")
+    assert page.value("document.querySelector('#shopper').value") != user
+    assert page.value(moved) == []
+    assert page.value("document.querySelector('#announce').textContent").startswith("List for guest-")
+
+
+def test_the_shop_keeper_s_button_says_what_it_does(page):
+    sign_in(page)
+    open_keeper(page)
+    button = "document.querySelector('.card .sold-out').textContent"
+    assert page.value(button) == "Set sold out"
+    page.click("[data-language=zh]")
+    assert page.value(button) == "设为售罄"
+
+
+def lies(page, name, other):
+    """Where a list of the page lies from another one."""
+    edges = "document.querySelector('#{}').getBoundingClientRect().toJSON()"
+    mine, its = page.value(edges.format(name)), page.value(edges.format(other))
+    return "beside" if mine["left"] >= its["right"] else "below" if mine["top"] >= its["bottom"] else "over"
+
+
+@pytest.mark.parametrize(
+    ("width", "nightly", "popular"), [(1280, "beside", "below"), (1000, "below", "beside"), (390, "below", "below")]
+)
+def test_the_sleeping_lists_have_room_on_every_screen(width, nightly, popular, page):
+    page.size(width, 844)
+    reopen(page)
+    assert page.value("document.documentElement.scrollWidth") <= width
+    assert (lies(page, "nightly", "cards"), lies(page, "popular", "nightly")) == (nightly, popular)
+    names = page.value("[...document.querySelectorAll('.sleeper .name')].map((name) => name.offsetWidth)")
+    assert len(names) == 24
+    assert min(names) > 120

@@ -28,7 +28,12 @@ export function voiceName(name, words) {
   return words.voices[name] ?? name;
 }
 
-function build(place, act) {
+// Whoever shows an item may tell that something is done with it; the page hears it.
+export function tell(element, place, kind, stock) {
+  element.dispatchEvent(new CustomEvent("deed", { bubbles: true, detail: { place, kind, stock } }));
+}
+
+function build(place) {
   const card = make("li", "card");
   card.dataset.item = String(place.item_id);
   card.style.setProperty("--hue", hueOf(place.category));
@@ -46,12 +51,12 @@ function build(place, act) {
   for (const [name, kind] of Object.entries(KINDS)) {
     const button = make("button", name);
     button.type = "button";
-    button.addEventListener("click", () => act(card.place, kind));
+    button.addEventListener("click", () => tell(card, card.place, kind));
     actions.append(button);
   }
   const soldOut = make("button", "sold-out");
   soldOut.type = "button";
-  soldOut.addEventListener("click", () => act(card.place, "stock"));
+  soldOut.addEventListener("click", () => tell(card, card.place, "stock"));
   card.append(tile, words, actions, soldOut);
   return card;
 }
@@ -108,7 +113,7 @@ function fill(card, place, rank, words, number, lastKind) {
   part("because").textContent = because(place, words, lastKind);
   fillVoices(part("voices"), place.shares, words);
   const buttons = { look: [words.look, words.lookItem], cart: [words.toCart, words.cartItem], buy: [words.buy, words.buyItem] };
-  for (const [name, [word, sentence]] of Object.entries({ ...buttons, "sold-out": [words.soldOut, words.soldOutItem] })) {
+  for (const [name, [word, sentence]] of Object.entries({ ...buttons, "sold-out": [words.setSoldOut, words.setSoldOutItem] })) {
     part(name).textContent = word;
     part(name).setAttribute("aria-label", sentence(title));
   }
@@ -121,23 +126,25 @@ function markMove(card, before, now, words) {
   moved.textContent = before < 0 ? words.fresh : steps ? `${steps > 0 ? "↑" : "↓"} ${Math.abs(steps)}` : "";
 }
 
-// Show a list in a container; returns how many of it were not shown before, or null where nothing was.
-export function show(list, places, { words, number, lastKind, act }) {
+// Show a list in a container; returns how many of it were not shown before.
+// compared: whether the list before it was this shopper's too, so that one may say what moved
+export function show(list, places, compared, { words, number, lastKind }) {
   const cards = new Map([...list.children].map((card) => [card.dataset.item, card]));
   const order = [...cards.keys()];
+  const follows = compared && order.length > 0;
   const froms = new Map([...cards].map(([item, card]) => [item, card.getBoundingClientRect()]));
   const focused = focusOf(list);
   const next = places.map((place, rank) => {
     const item = String(place.item_id);
-    const card = cards.get(item) ?? build(place, act);
+    const card = cards.get(item) ?? build(place);
     fill(card, place, rank, words, number, lastKind);
-    if (order.length) markMove(card, order.indexOf(item), rank, words);
+    markMove(card, follows ? order.indexOf(item) : rank, rank, words);
     return card;
   });
   list.replaceChildren(...next);
   refocus(list, focused);
-  next.forEach((card) => glide(card, froms.get(card.dataset.item)));
-  return order.length ? places.filter((place) => !cards.has(String(place.item_id))).length : null;
+  if (follows) next.forEach((card) => glide(card, froms.get(card.dataset.item)));
+  return places.filter((place) => !cards.has(String(place.item_id))).length;
 }
 
 // Say everything again in other words, in the same order.

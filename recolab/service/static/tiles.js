@@ -25,7 +25,7 @@ function chance(seed) {
   };
 }
 
-function shape(name, tone, facts) {
+export function shape(name, tone, facts) {
   const drawn = document.createElementNS(SVG, name);
   drawn.setAttribute("class", tone);
   for (const [fact, value] of Object.entries(facts)) drawn.setAttribute(fact, value);
