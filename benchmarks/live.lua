@@ -1,6 +1,7 @@
--- Events and lists in turn, of shoppers and items drawn anew each time; for wrk, see benchmarks/live.py.
+-- Events and lists in turn, of shoppers and items drawn anew each time, or one path alone; for wrk, see benchmarks/live_load.py.
 local n = 0
 local key = os.getenv("RECOLAB_API_KEY")
+local path = os.getenv("RECOLAB_PATH")
 local users, items = {}, {}
 for line in io.lines(os.getenv("RECOLAB_WALK")) do
   local user, item = line:match("(%S+) (%S+)")
@@ -8,6 +9,9 @@ for line in io.lines(os.getenv("RECOLAB_WALK")) do
 end
 
 request = function()
+  if path ~= "" then
+    return wrk.format("GET", path)
+  end
   n = n + 1
   local user = users[math.random(#users)]
   if n % 2 == 1 then

@@ -1,11 +1,12 @@
 """How soon is a list there? One shopper at a time, in process and over HTTP, beside RecTools and beside what the machine allows.
 
 python -m benchmarks.live                 # after `make report`; half an hour, nothing beside it
-python -m benchmarks.live process http    # some of: process, million, sizes, peer, encoder, http, start
+python -m benchmarks.live process http    # some of: process, million, sizes, peer, encoder, batches, start, http, crowd
 
-Shop and model are the report's unless said. Every figure is the median of five rounds, each a p50 or a p99 of its own; a floor is
-what the machine cannot go below: the bytes that must be read over the bandwidth, the products over the speed of a matrix product.
-`http` wants wrk, as Debian has it.
+Shop and model are the report's unless said. Every figure is the median of five rounds, each a p50 or a p99 of its own. A floor is
+what this machine does not go below: for a list, the bytes of the item table as it is asked over the bandwidth, and the encoder's
+products over the speed of a matrix product; over HTTP, an answer that lies ready; for a start, Python with its libraries.
+`http` and `crowd` want wrk, as Debian has it.
 """
 
 from __future__ import annotations
@@ -13,8 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
-import shutil
 import subprocess
 import sys
 import time
@@ -28,20 +27,22 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from benchmarks.apart import apart
+from benchmarks.live_load import copied, loaded, write_events
 from benchmarks.live_shops import SHOPPERS, K, grown, lists, recall, shipped, walk
 from benchmarks.live_states import anew_and_kept
 from benchmarks.peers.environments import python_of
 from benchmarks.stamped import write_table
 from recolab.lab import project_root
-from recolab.live import Encoded, LiveRecommender, open_live
+from recolab.live import EVENTS, Encoded, LiveRecommender, open_live
 from recolab.live.opinions import Floats
-from recolab.live.tables import FloatTable, Int8Table, ItemTable, SkimmedTable
+from recolab.live.parts import keep_parts
+from recolab.live.tables import NAMED, FloatTable, IndexedTable, Int8Table, ItemTable, SkimmedTable
 
 ROUNDS, ASKED = 5, 2000
 MILLION, FEWER = 1_000_000, 17_000
 LENGTHS = (16, 64, 128, 512, 1024)
 SIZES = (25_000, 50_000, 100_000, 200_000, 400_000)
-HTTP_SECONDS, CONNECTIONS = 300, 6
+HTTP_SECONDS, CROWD_SECONDS = 300, 180
 Row = dict[str, Any]
 
 
@@ -49,7 +50,9 @@ def row(
     case: str, value: float, unit: str, floor: float | None = None, peer: str | None = None, ratio: float | None = None
 ) -> Row:
     """Make one figure."""
-    return {"case": case, "value": round(value, 4), "unit": unit, "floor": floor, "peer": peer, "ratio": ratio}
+    times = None if not floor or unit == "share" else round(max(value, floor) / min(value, floor), 1)
+    told = {"case": case, "value": round(value, 4), "unit": unit, "floor": floor, "times the floor": times}
+    return told | {"peer": peer, "ratio": ratio}
 
 
 def machine(n: int = 64_000_000) -> tuple[float, float]:
@@ -66,13 +69,28 @@ def machine(n: int = 64_000_000) -> tuple[float, float]:
     return 2 * memory.nbytes / float(np.median(read)), 1024**3 / float(np.median(multiplied))
 
 
-def floor_ms(live: LiveRecommender, n_items: int) -> float:
-    """Say what a list cannot be faster than: the table is read once, and 64 visits pass through two blocks of twelve products each."""
+def floor_ms(live: LiveRecommender) -> float:
+    """Say what a list cannot be faster than: the table is read once, and each visit passes two blocks of twelve products."""
     bandwidth, products = machine()
+    encoded = encoded_of(live)
+    work = 24 * live.vectors.shape[1] ** 2 * encoded.max_len
+    return round(1e3 * (bytes_read(encoded.table) / bandwidth + work / products), 3)
+
+
+def bytes_read(table: ItemTable) -> float:
+    """Count the bytes of a table that one question reads: an index reads its middles, and the codes of the lists that it opens."""
+    n_items, dim = len(table), table.vectors(np.arange(1)).shape[1]
+    if isinstance(table, IndexedTable):
+        index = table.index
+        return 4 * index.nlist * dim + index.nprobe / index.nlist * n_items * index.code_size
+    return n_items * (4 * dim if table.rough is table and isinstance(table, FloatTable) else dim + 4)
+
+
+def encoded_of(live: LiveRecommender) -> Encoded:
+    """Give the voice that reads the item table."""
     encoded = live.choir.voices[0]
-    dim = live.vectors.shape[1]
-    work = 24 * dim**2 * encoded.max_len  # type: ignore[attr-defined]
-    return round(1e3 * (4 * n_items * dim / bandwidth + work / products), 3)
+    assert isinstance(encoded, Encoded)
+    return encoded
 
 
 def rounds(live: LiveRecommender, n: int = ASKED) -> tuple[float, float]:
@@ -102,7 +120,7 @@ def process() -> list[Row]:
         "skimmed, fewer": grown(FEWER)[0]("skimmed")
     }
     with threadpool_limits(1):
-        taken, floors = in_turns(list(lives.values())), [floor_ms(live, live.n_items) for live in lives.values()]
+        taken, floors = in_turns(list(lives.values())), [floor_ms(live) for live in lives.values()]
     for (named, live), (middle, slow), floor in zip(lives.items(), taken, floors, strict=True):
         case = f"event and list, {live.n_items:,} items, {named.removesuffix(', fewer')}"
         found += [row(f"{case}, p50", middle, "ms", floor), row(f"{case}, p99", slow, "ms", floor)]
@@ -111,8 +129,7 @@ def process() -> list[Row]:
 
 def _with_table(kind: Callable[[Floats], ItemTable]) -> LiveRecommender:
     live = open_live(shipped())
-    encoded = live.choir.voices[0]
-    assert isinstance(encoded, Encoded)
+    encoded = encoded_of(live)
     encoded.table = kind(encoded.table.vectors(np.arange(len(encoded.table))))
     return live
 
@@ -120,23 +137,18 @@ def _with_table(kind: Callable[[Floats], ItemTable]) -> LiveRecommender:
 def million() -> list[Row]:
     """Ask a shop of a million items by its index."""
     open_shop, index_recall = grown(MILLION)
-    found = [row("a million items, the index alone, recall@10", index_recall, "share", 1.0)]
+    found = [row(f"a million items, of the exact 10 best among the index's {NAMED}", index_recall, "share", 1.0)]
     live = open_shop("indexed")
     users = live.past.users[:SHOPPERS]
     for named, ruled in (("lists", False), ("lists with all rules", True)):
         near, exact = (lists(one, users, ruled=ruled) for one in (live, open_shop("whole")))
         found.append(row(f"a million items, {named}, recall@{K} of exact", recall(near, exact), "share", 1.0))
     with threadpool_limits(1):
-        middle, slow = rounds(live)
-        floor = floor_ms(live, live.n_items)
-        exact_middle, exact_slow = rounds(open_shop("whole"), 200)
-    case = "event and list, a million items"
-    found += [row(f"{case}, p50", middle, "ms", floor), row(f"{case}, p99", slow, "ms", floor)]
-    return [
-        *found,
-        row(f"{case}, exact, p50", exact_middle, "ms", floor),
-        row(f"{case}, exact, p99", exact_slow, "ms", floor),
-    ]
+        for named, asked, n in (("by an index", live, ASKED), ("exact", open_shop("whole"), 200)):
+            (middle, slow), floor = rounds(asked, n), floor_ms(asked)
+            case = f"event and list, a million items, {named}"
+            found += [row(f"{case}, p50", middle, "ms", floor), row(f"{case}, p99", slow, "ms", floor)]
+    return found
 
 
 def sizes() -> list[Row]:
@@ -149,14 +161,17 @@ def sizes() -> list[Row]:
         line = row(
             f"event and list by an index, {n_items:,} items, p50", near, "ms", None, "skimmed", round(skimmed / near, 2)
         )
-        found += [line, row(f"the index alone, {n_items:,} items, recall@10", index_recall, "share", 1.0)]
+        found += [
+            line,
+            row(f"{n_items:,} items, of the exact 10 best among the index's {NAMED}", index_recall, "share", 1.0),
+        ]
     return found
 
 
 def peer() -> list[Row]:
     """Ask RecTools' SASRec of the same size, of the same histories, for one user's list."""
     live = open_live(shipped())
-    past, length = live.past, live.choir.voices[0].max_len  # type: ignore[attr-defined]
+    past, length = live.past, encoded_of(live).max_len
     with TemporaryDirectory() as folder:
         log = Path(folder) / "log.txt"
         ids = np.array(live.catalog.ids(range(1, len(live.catalog))))
@@ -196,80 +211,67 @@ def encoder() -> list[Row]:
     return found
 
 
+def batches() -> list[Row]:
+    """Ask the table for many shoppers at once, beside one after the other: the most that waiting for each other could save."""
+    table, rng = encoded_of(open_live(shipped())).table, np.random.default_rng(7)
+    whole, found = table.vectors(np.arange(len(table))), []
+    with threadpool_limits(1):
+        for many in (8, 32):
+            states = rng.normal(size=(many, whole.shape[1])).astype(np.float32)
+            together, alone = (
+                _milliseconds(lambda s=states: whole @ s.T),
+                _milliseconds(lambda s=states: table.rough.scores(s[0])),
+            )
+            case = f"the item table for {many} shoppers at once, each"
+            found.append(row(case, together / many, "ms", None, "skimmed for one", round(alone * many / together, 2)))
+    return found
+
+
+def _milliseconds(work: Callable[[], object], n: int = 200) -> float:
+    taken = []
+    for _ in range(n):
+        started = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - started)
+    return 1e3 * float(np.median(taken))
+
+
+LIBRARIES = "import faiss, numpy, onnxruntime, polars, safetensors.numpy, scipy.sparse"
+FIRST_LIST = "import sys; from pathlib import Path; from recolab.live import open_shop; assert open_shop(Path(sys.argv[1])).recommend('?')"
+
+
 def start() -> list[Row]:
-    """Open the folder in a new process, and ask for the first list."""
-    code = "from pathlib import Path; import sys; from recolab.live import open_live; assert open_live(Path(sys.argv[1])).recommend('?')"
+    """Open a shop in a new process, and ask for the first list: after an empty journal, after lines, and after a million events in parts."""
+    floor, found = round(_seconds_of(LIBRARIES), 3), []
+    for n, kept in ((0, False), (100_000, False), (1_000_000, True)):
+        with TemporaryDirectory() as made:
+            folder = copied(Path(made))
+            write_events(folder, n)
+            if kept:
+                keep_parts(folder / EVENTS)
+            case = f"from a new process to the first list, {n:,} events in the journal{', in parts' * kept}"
+            found.append(row(case, _seconds_of(FIRST_LIST, str(folder)), "s", floor))
+    return found
+
+
+def _seconds_of(code: str, *words: str) -> float:
     taken = []
     for _ in range(ROUNDS):
         started = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code, str(shipped())], cwd=project_root(), check=True)
+        subprocess.run([sys.executable, "-c", code, *words], cwd=project_root(), check=True)
         taken.append(time.perf_counter() - started)
-    return [row("from a new process to the first list", float(np.median(taken)), "s")]
+    return float(np.median(taken))
 
 
 def http() -> list[Row]:
-    """Load the service with events and lists in turn, by wrk on the same cores."""
-    if shutil.which("wrk") is None:
-        raise FileNotFoundError("wrk is not installed: the load comes from it (Debian's package wrk)")
-    with TemporaryDirectory() as made:
-        folder = Path(made) / "live"
-        shutil.copytree(shipped(), folder, ignore=shutil.ignore_patterns("events.log*"))
-        live = open_live(folder)
-        pairs = Path(made) / "walk.txt"
-        users, items = live.past.users[:1000], live.catalog.ids(range(1, 1001))
-        pairs.write_text("\n".join(f"{user} {item}" for user, item in zip(users, items, strict=True)))
-        environment = os.environ | {"RECOLAB_API_KEY": "benchmark", "RECOLAB_WALK": str(pairs)}
-        command = [sys.executable, "-m", "recolab.service", str(folder), "--port", "8765"]
-        with subprocess.Popen(command, cwd=project_root(), env=environment) as served:
-            try:
-                _wait_for("http://127.0.0.1:8765/health")
-                _load(environment, 10)
-                before = _resident_mb(served.pid)
-                told = _load(environment, HTTP_SECONDS)
-                after = _resident_mb(served.pid)
-            finally:
-                served.terminate()
-    requests, microseconds, middle, slow, longest, refused, broken, late = told
-    case = f"HTTP, an event and a list in turn, {CONNECTIONS} connections, {HTTP_SECONDS} s"
-    figures = {"p50": (middle / 1e3, "ms"), "p99": (slow / 1e3, "ms"), "longest": (longest / 1e3, "ms")}
-    figures |= {"answers": (1e6 * requests / microseconds, "per second"), "errors": (refused + broken + late, "count")}
-    figures |= {"memory before": (before, "MB"), "memory after": (after, "MB")}
-    return [row(f"{case}, {name}", *figure) for name, figure in figures.items()]
+    """Load the service with events and lists in turn of a thousand shoppers, by wrk on the same cores."""
+    return [row(case, *figure) for case, figure in loaded("an event and a list in turn", 1000, HTTP_SECONDS).items()]
 
 
-def _load(environment: dict[str, str], seconds: int) -> list[int]:
-    script = project_root() / "benchmarks" / "live.lua"
-    command = [
-        "wrk",
-        "-t1",
-        f"-c{CONNECTIONS}",
-        f"-d{seconds}s",
-        "--latency",
-        "-s",
-        str(script),
-        "http://127.0.0.1:8765",
-    ]
-    told = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
-    found = re.search(r"FIGURES ([\d ]+)", told)
-    assert found, told
-    return [int(word) for word in found.group(1).split()]
-
-
-def _wait_for(url: str) -> None:
-    from urllib.request import urlopen  # noqa: PLC0415
-
-    for _ in range(200):
-        try:
-            with urlopen(url, timeout=1):
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise TimeoutError(f"{url} does not answer")
-
-
-def _resident_mb(pid: int) -> float:
-    [line] = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS")]
-    return int(line.split()[1]) / 2**10
+def crowd() -> list[Row]:
+    """Load it with five times as many shoppers as have a session in memory: does memory stay where it is?"""
+    figures = loaded("10,000 shoppers, an event and a list in turn", 10_000, CROWD_SECONDS)
+    return [row(case, *figure) for case, figure in figures.items()]
 
 
 CASES: dict[str, Callable[[], list[Row]]] = {
@@ -278,8 +280,10 @@ CASES: dict[str, Callable[[], list[Row]]] = {
     "sizes": sizes,
     "peer": peer,
     "encoder": encoder,
+    "batches": batches,
     "start": start,
     "http": http,
+    "crowd": crowd,
 }
 
 

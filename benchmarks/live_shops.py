@@ -37,7 +37,7 @@ def shipped() -> Path:
 
 
 def all_rules(live: LiveRecommender) -> tuple[Rules, Wish]:
-    """Turn every rule on: prices, a category and an item left out, nothing seen today or bought in a year, three of a category, MMR."""
+    """Turn every rule on: prices, a category and an item left out, nothing seen today or ever bought, three of a category, MMR."""
     names = list(live.shelf.numbers)
     first = live.catalog.ids([1])
     return Rules(0.5, 50.0, exclude=first, not_categories=names[:1]), Wish(1, most_per_category=3, variety=0.3)
@@ -89,7 +89,7 @@ def grown(n_items: int) -> tuple[Callable[[Asked], LiveRecommender], float]:
     """Repeat the report's shop until it has so many items: each copy's vectors a little elsewhere, its links its own.
 
     Shoppers are shared among the copies, each having what is in theirs.
-    ->  how to open it, asked whole, skimmed or by an index, and the index's recall@10
+    ->  how to open it, asked whole, skimmed or by an index, and the recall of `make_index`
     """
     live, rng = open_live(shipped()), np.random.default_rng(7)
     encoded, linked, habit, favour = live.choir.voices
@@ -118,7 +118,7 @@ def grown(n_items: int) -> tuple[Callable[[Asked], LiveRecommender], float]:
         return LiveRecommender(
             catalog,
             past,
-            Choir([voice, *others], live.choir.weights),
+            Choir([voice, *others], live.choir.weights, live.choir.weights_again),
             vectors,
             candidates=candidates,
             max_sessions=SHOPPERS,

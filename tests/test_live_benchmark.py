@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks import live, live_shops, live_states
+from benchmarks import live, live_load, live_shops, live_states
 from benchmarks.live_shops import grown, lists, recall, walk
-from recolab.live import Wish, ship
+from recolab.live import Wish, open_shop, replay, ship
+from recolab.live.tables import FloatTable, IndexedTable, Int8Table, SkimmedTable, make_index
 from recolab.models.neighbours import Transitions
 from recolab.models.popularity import PersonalFrequency
 from recolab.models.transformer import Transformer, TransformerConfig
@@ -110,3 +113,46 @@ def test_each_case_is_measured_and_named_in_its_rows(monkeypatch, capsys):
     assert (name, replacing, table["part"].to_list(), table["value"].to_list()) == ("live", "part", ["start"], [1.2346])
     assert '"case": "a start"' in capsys.readouterr().out
     assert isinstance(table, pl.DataFrame)
+
+
+def test_a_floor_counts_the_bytes_that_a_table_reads_as_it_is_asked():
+    table = np.random.default_rng(0).normal(size=(400, 8)).astype(np.float32)
+    kinds = (FloatTable, SkimmedTable, Int8Table)
+    assert [live.bytes_read(kind(table)) for kind in kinds] == [400 * 32, 400 * 12, 400 * 12]
+    index, _ = make_index(table, table[1:9])
+    few, indexed = [], IndexedTable(table, index)
+    for opened in (1, index.nlist):
+        index.nprobe = opened
+        few.append(live.bytes_read(indexed))
+    middles = 4 * index.nlist * 8
+    assert few == pytest.approx([middles + 400 / index.nlist * index.code_size, middles + 400 * index.code_size])
+    line = live.row("a list", 3.0, "ms", 0.5)
+    assert (line["floor"], line["times the floor"], live.row("found", 0.9, "share", 1.0)["times the floor"]) == (
+        0.5,
+        6.0,
+        None,
+    )
+
+
+def test_memory_is_told_as_it_was_first_last_and_at_most(monkeypatch):
+    seen = iter([100.0, 100, 300, *[200.0] * 1000])
+    monkeypatch.setattr(live_load, "EVERY", 0.001)
+    monkeypatch.setattr(live_load, "_resident_mb", lambda pid: next(seen))
+    with live_load.Watched(0) as memory:
+        while len(memory.megabytes) < 10:
+            time.sleep(0.001)
+    memory.megabytes = memory.megabytes[:10]
+    assert memory.figures() == {
+        "memory, first fifth": (100, "MB"),
+        "memory, last fifth": (200, "MB"),
+        "memory, most": (300, "MB"),
+    }
+
+
+def test_a_journal_of_so_many_events_is_written_as_a_shop_would(ring, tmp_path, monkeypatch):
+    monkeypatch.setattr(live_load, "shipped", lambda: ring)
+    folder = live_load.copied(tmp_path)
+    live_load.write_events(folder, 50)
+    with open_shop(folder) as shop:
+        assert sum(len(shop.live._sessions.of(user)) for user in list(shop.live._sessions._open)) >= 50
+        assert {record["kind"] for record in replay(folder / "events.log")} == {"view"}
