@@ -27,6 +27,7 @@ from recolab.live import (
     keep_weights,
     learn_weights,
     open_live,
+    places_lost,
     sessions,
     ship,
 )
@@ -190,6 +191,16 @@ def test_nothing_seen_or_bought_lately_comes_again(live):
     assert shown(2, 0) == everything - {4}
     assert shown(5, 0) == everything - {4, 5}
     assert shown(not_bought_days=5) == everything - {5}
+
+
+def test_without_its_reason_a_place_is_lost_and_without_another_item_it_is_not(live, shop):
+    _, past, *_ = shop
+    visits = [[int(item) for item in past.items[past.offsets[b] : past.offsets[b] + 3] - 1] for b in range(0, 40, 4)]
+    lost = places_lost(live, visits, 3, np.random.default_rng(0))
+    assert len(lost) > 10
+    assert lost["named"].mean() > 1 > lost["other"].mean()
+    first, *_ = visits[0]
+    assert places_lost(live, [[first]], 3, np.random.default_rng(0)).is_empty()  # no other item to take out
 
 
 def test_a_list_that_may_repeat_is_made_by_the_weights_that_were_learned_for_it(shop):

@@ -299,6 +299,24 @@ def test_the_page_and_all_that_it_asks_for_are_there_and_none_of_it_is_elsewhere
     assert client.get("/page/app.py").status_code == 404
 
 
+def test_the_interface_is_read_without_the_internet_and_says_who_is_refused(client):
+    docs = client.get("/docs").text
+    parts = re.findall(r'(?:src|href)="([^"]+)"', docs)
+    assert parts
+    assert {client.get(part).status_code for part in parts} == {200}
+    assert not re.findall(r"https?://", docs)
+    paths = client.get("/openapi.json").json()["paths"]
+    says = {(method, path): set(told["responses"]) for path, ways in paths.items() for method, told in ways.items()}
+    asks = {one for one, told in says.items() if "401" in told}
+    keyless = {("post", "/recommendations"), ("get", "/categories"), ("get", "/health"), ("get", "/metrics")}
+    assert set(says) - asks == keyless
+    for method, path in asks:
+        assert client.request(method, path.replace("{item_id}", "1")).status_code == 401
+    assert all({"411", "413", "429"} <= told for told in says.values())
+    [asked] = [ways["get"]["parameters"] for path, ways in paths.items() if path == "/recommendations"]
+    assert all(one["description"] for one in asked if one["in"] == "query")
+
+
 def test_the_page_may_ask_no_other_host_and_run_nothing_of_its_own_text(client):
     for path in ("/", "/page/page.js"):
         policy = client.get(path).headers["content-security-policy"]

@@ -5,6 +5,7 @@ from recolab.live.choir import Choir
 from recolab.live.ids import of_type, plain
 from recolab.live.lists import Card, Pick, Wish
 from recolab.live.newcomers import welcome
+from recolab.live.reasons import places_lost
 from recolab.live.recalling import recall
 from recolab.live.recommender import LiveRecommender
 from recolab.live.sessions import Session, Sessions
@@ -43,6 +44,7 @@ __all__ = [
     "open_live",
     "open_shop",
     "open_voices",
+    "places_lost",
     "plain",
     "promote",
     "promoted",

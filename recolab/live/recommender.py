@@ -24,6 +24,7 @@ from recolab.rerank import Rules
 from recolab.schema import CATEGORY, KINDS, PURCHASE
 
 ASK_AT_MOST = 1000  # items of a list
+LEFT_OUT = 800  # names more that each voice of a large shop gives, where the best may be what this shopper has had
 
 
 class LiveRecommender:
@@ -188,10 +189,7 @@ class LiveRecommender:
         return scores
 
     def explain(self, user: Hashable, item: Hashable, at: datetime | None = None) -> Any:
-        """Name the item of the session without which this one would lose most of its score; None where none holds it up.
-
-        Raises KeyError for an item that the catalog does not know.
-        """
+        """Name the item of the session without which this one would lose most of its score, if any; raises KeyError as `card`."""
         return self.reasons(user, [item], at)[0]
 
     def reasons(
@@ -226,7 +224,7 @@ class LiveRecommender:
         heard, unwanted = self.choir.hear(session, now, wish.again), self._unwanted(session, rules, wish, now)
         draw = None if self.policy is None else Draw(self.policy, self._rng)
         for candidates in dict.fromkeys([self.candidates, None]):  # where rules leave too few of them, all are asked
-            rows, scores, exactly = self._asked(heard, candidates)
+            rows, scores, exactly = self._asked(heard, candidates and candidates + min(len(unwanted), LEFT_OUT))
             scores += self.shelf.bars(rules or Rules(), None if candidates is None else rows)
             scores[unwanted if candidates is None else places_of(unwanted, rows)] = -np.inf
             chosen, exact, chances = choose(scores, rows, exactly, self.vectors, self.shelf.groups, k, wish, draw)

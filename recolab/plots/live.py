@@ -44,13 +44,16 @@ def trade_off(
 ) -> Axes:
     """Show what one thing costs of another: a line for each way, a dot for each setting, its value beside it.
 
-    table: columns `by` (the way), `label` (the setting), `gain` (across) and `loss` (up), in the order of the settings
+    table: columns `by` (the way), `label` (the setting), `gain` (across) and `loss` (up), in the order of the settings; columns low
+    and high, where there are any, are the ends of an interval of `loss`
     """
     ax = room(ax)
     colours = [BLUE, colour_of("Hybrid")]
     for (name,), one in table.group_by(by, maintain_order=True):
         colour = colours.pop(0) if colours else INK
         ax.plot(one[gain], one[loss], "-o", color=colour, markersize=6, label=str(name))
+        if "low" in one.columns:
+            ax.vlines(one[gain], one["low"], one["high"], color=colour, linewidth=1.2, alpha=0.5)
         for across, up, value in zip(one[gain], one[loss], one[label], strict=True):
             ax.annotate(f"{value:g}", (across, up), (5, 5), textcoords="offset points", fontsize=9, color=colour)
     ax.legend(loc="lower left")

@@ -12,15 +12,28 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request, 
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse
+from fastapi_offline import FastAPIOffline
 from prometheus_client import generate_latest
 from pydantic import Field
 
 from recolab.live import Card, LiveRecommender, LiveShop, Pick, of_type, plain
 from recolab.schema import ITEM, RATING, TEXT, VALUE
-from recolab.service.bodies import MOST_ITEMS, Answer, Because, Change, Event, Newcomer, Place, Question, Terms, Visit
+from recolab.service.bodies import (
+    MOST_ITEMS,
+    Answer,
+    Because,
+    Change,
+    Event,
+    Newcomer,
+    Place,
+    Question,
+    Terms,
+    Visit,
+    refusals,
+)
 from recolab.service.changing import changing
 from recolab.service.key import Key
-from recolab.service.limits import Gate, Meters
+from recolab.service.limits import BODY_BYTES, Gate, Meters
 from recolab.service.page import showing
 from recolab.service.straight import Straight
 from recolab.service.turns import Turns
@@ -39,17 +52,26 @@ def create_app(shop: LiveShop, api_key: str, per_second: float = PER_SECOND) -> 
     """
     key = [Depends(Key(api_key))]
     meters = Meters(lambda: shop.live.n_sessions, lambda: shop.unlogged)
-    app = FastAPI(title="recolab", description="Live recommendation: an event goes in, the next list knows it.")
+    app = FastAPIOffline(
+        title="recolab",
+        description="Live recommendation: an event goes in, the next list knows it.",
+        redoc_url=None,
+        favicon_url="/page/icon.svg",
+        responses=refusals(
+            _411="a body whose length is not told", _413=f"a body above {BODY_BYTES:,} bytes", _429="too many requests"
+        ),
+    )
     app.state.shop = shop
     app.exception_handler(RequestValidationError)(_refused)
     app.add_middleware(Gate, meters=meters, per_second=per_second)
     flushed = Turns(shop.journal.flush)
     # Before all others, and on the app itself: a router that is included looks for the path twice.
     add = partial(app.router.add_api_route, route_class_override=Straight)
-    add("/events", _hearing(shop, flushed), methods=["POST"], dependencies=key)
-    add("/recommendations", _listing(shop), methods=["GET"], dependencies=key, response_model=Answer)
-    app.include_router(_writing(shop, flushed), dependencies=key)
-    app.include_router(changing(shop), dependencies=key)
+    keyed: dict[str, Any] = {"dependencies": key, "responses": refusals(_401="the API key is missing or wrong")}
+    add("/events", _hearing(shop, flushed), methods=["POST"], **keyed)
+    add("/recommendations", _listing(shop), methods=["GET"], response_model=Answer, **keyed)
+    app.include_router(_writing(shop, flushed), **keyed)
+    app.include_router(changing(shop), **keyed)
     app.include_router(_reading(shop, meters))
     app.include_router(showing())
     return app
@@ -92,7 +114,7 @@ def _writing(shop: LiveShop, flushed: Turns) -> APIRouter:
                 raise HTTPException(422, [fault])
         return {"new": await run_in_threadpool(shop.welcome, [one.model_dump() for one in items])}
 
-    @router.put("/items/{item_id:path}")
+    @router.put("/items/{item_id:path}", responses=refusals(_404="no such item in the catalog"))
     async def items(item_id: str, change: Change) -> dict[str, bool]:
         """Change price or stock: the next list knows it."""
         if not shop.knows(item_id):

@@ -9,12 +9,15 @@ from fastapi import APIRouter, HTTPException
 from fastapi.concurrency import run_in_threadpool
 
 from recolab.live import LiveShop, challenge, exchange, go_back, promoted
-from recolab.service.bodies import Model
+from recolab.service.bodies import Model, refusals
 
 
 def changing(shop: LiveShop) -> APIRouter:
     """Make the paths of `/model`, all of which want the key."""
-    router = APIRouter(prefix="/model")
+    router = APIRouter(
+        prefix="/model",
+        responses=refusals(_404="no version of that name was shipped", _409="not possible now: nothing has changed"),
+    )
 
     def told() -> dict[str, Any]:
         trial = shop.trial
