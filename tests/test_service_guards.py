@@ -23,13 +23,13 @@ ALL_TERMS = {
     "min_price": 1.5,
     "max_price": 20.5,
     "categories": ["0", "1"],
-    "not_categories": ["2"],
+    "not_categories": ["1"],
     "not_seen_days": 3.0,
     "not_bought_days": 4.0,
     "most_per_category": 2,
     "variety": 0.25,
 }
-RULES, WISH = Rules(1.5, 20.5, ["0", "1"], [5, 6], ["2"]), Wish(3.0, 4.0, 2, 0.25)
+RULES, WISH = Rules(1.5, 20.5, ["0", "1"], [5, 6], ["1"]), Wish(3.0, 4.0, 2, 0.25)
 
 
 @pytest.fixture
@@ -241,3 +241,16 @@ def test_a_service_whose_disk_has_failed_says_that_it_is_not_well(client, monkey
     monkeypatch.undo()
     answer = client.get("/health")
     assert (answer.status_code, answer.json()["ok"]) == (503, False)
+
+
+@pytest.mark.parametrize("name", ["categories", "not_categories"])
+def test_a_category_that_is_none_is_refused_by_its_name_and_empties_no_list(name, client):
+    asked = [
+        client.get("/recommendations", headers=KEY, params={"user_id": "3", name: ["0", "shoos"]}),
+        client.post("/recommendations", json={"items": [], name: ["0", "shoos"]}),
+    ]
+    for refused, where in zip(asked, ("query", "body"), strict=True):
+        assert refused.status_code == 422
+        [fault] = refused.json()["detail"]
+        assert fault["loc"] == [where, name]
+        assert "'shoos'" in fault["msg"]

@@ -17,6 +17,7 @@ from prometheus_client import generate_latest
 from pydantic import Field
 
 from recolab.live import Card, LiveRecommender, LiveShop, Pick, of_type, plain
+from recolab.rerank import Rules
 from recolab.schema import ITEM, RATING, TEXT, VALUE
 from recolab.service.bodies import (
     MOST_ITEMS,
@@ -92,8 +93,7 @@ def _listing(shop: LiveShop) -> Any:
     async def recommendations(asked: Annotated[Question, Query()]) -> Response:
         """List the best items for a shopper, best first; for one who is not known, what everybody buys."""
         live = shop.live
-        excluded = [of_type(item, live.item_type) for item in asked.exclude]
-        picks = shop.recommend(asked.user_id, asked.k, replace(asked.rules(), exclude=excluded), asked.wish())
+        picks = shop.recommend(asked.user_id, asked.k, _rules(asked, live, "query"), asked.wish())
         user, cards = of_type(asked.user_id, live.user_type), _cards(shop, picks)
         why = partial(live.reasons, user, wish=asked.wish())
         return _answer(live, picks, cards, await _why(asked, live, why, picks))
@@ -133,9 +133,8 @@ def _reading(shop: LiveShop, meters: Meters) -> APIRouter:
     async def recommendations_for(visit: Visit) -> Response:
         """List the best items after those that a stranger saw, of whom nothing is kept: no key is asked."""
         live = shop.live
-        seen, excluded = ([of_type(item, live.item_type) for item in ids] for ids in (visit.items, visit.exclude))
-        rules = replace(visit.rules(), exclude=excluded)
-        picks = live.recommend_for(seen, visit.k, rules, visit.wish())
+        seen = [of_type(item, live.item_type) for item in visit.items]
+        picks = live.recommend_for(seen, visit.k, _rules(visit, live, "body"), visit.wish())
         why = partial(live.reasons_for, seen, wish=visit.wish())
         return _answer(live, picks, _cards(shop, picks), await _why(visit, live, why, picks))
 
@@ -157,6 +156,20 @@ def _reading(shop: LiveShop, meters: Meters) -> APIRouter:
         return PlainTextResponse(generate_latest(meters.registry))
 
     return router
+
+
+def _rules(terms: Terms, live: LiveRecommender, where: str) -> Rules:
+    """Read the rules of a request by the catalog's ids and categories; a category that is none would silently empty the list."""
+    for name in ("categories", "not_categories"):
+        for category in getattr(terms, name) or ():
+            if category not in live.shelf.numbers:
+                fault = {
+                    "loc": [where, name],
+                    "msg": f"no category {category!r}: GET /categories names them",
+                    "type": "value",
+                }
+                raise HTTPException(422, [fault])
+    return replace(terms.rules(), exclude=[of_type(item, live.item_type) for item in terms.exclude])
 
 
 async def _refused(_: Request, error: Exception) -> Response:

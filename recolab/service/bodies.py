@@ -123,7 +123,7 @@ class Terms(_Body):
     max_price: Finite | None = None
     """Nothing dearer, and nothing without a price."""
     categories: list[str] | None = None
-    """Only these (`GET /categories` names them); one that is none has no items."""
+    """Only these; `GET /categories` names them."""
     not_categories: list[str] = []
     """None of these."""
     exclude: list[Id] = []
