@@ -9,8 +9,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from recolab.live import replay
+from tests.test_service import ship_world
+
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
+SHOP = "data/processed/complete_journey/live"
 
 pytestmark = pytest.mark.skipif(not README.exists(), reason="there is no README.md yet")
 
@@ -19,11 +23,10 @@ def fenced(language):
     return re.findall(rf"^```{language}\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
 
 
-def test_its_python_runs_from_top_to_bottom(tmp_path):
-    script = "\n".join(fenced("python"))
+def run(script, home):
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", script],
-        env=os.environ | {"RECOLAB_HOME": str(tmp_path)},
+        env=os.environ | {"RECOLAB_HOME": str(home)},
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -31,6 +34,22 @@ def test_its_python_runs_from_top_to_bottom(tmp_path):
         timeout=120,
     )
     assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_its_python_runs_from_top_to_bottom(tmp_path):
+    run("\n".join(script for script in fenced("python") if SHOP not in script), tmp_path)
+
+
+def test_its_live_shop_opens_and_lists(tmp_path):
+    [script] = [script for script in fenced("python") if SHOP in script]
+    folder = ship_world(tmp_path / "live")
+    told = run(
+        script.replace(SHOP, str(folder)).replace("819063", "7").replace("max_price=5", "max_price=50"), tmp_path
+    )
+    assert len(told.splitlines()) == 3
+    assert "Transitions" in told
+    assert [event["item"] for event in replay(folder / "events.log")] == [7]
 
 
 def test_its_make_targets_exist():
