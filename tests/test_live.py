@@ -405,13 +405,17 @@ def test_what_was_shipped_says_the_same_and_nothing_opens_half_written(shop, liv
     opened = open_live(tmp_path)
     for user in (1, 2, "stranger"):
         assert opened.recommend(user, 6, at=NOW) == live.recommend(user, 6, at=NOW)
-    (tmp_path / "live.json").unlink()
-    with pytest.raises(FileNotFoundError, match="not to its end: ship again"):
-        open_live(tmp_path)
     model = Transformer(TransformerConfig(dim=16, hidden_share=0.3, negatives=0), TrainConfig(1, progress=False))
     with pytest.raises(ValueError, match="foresees hidden visits"):
         ship(tmp_path, catalog, past, model.fit(past, catalog), *models[1:])
-    assert not (tmp_path / "live.json").exists()
+    assert open_live(tmp_path).recommend(1, 6, at=NOW) == opened.recommend(1, 6, at=NOW)  # the old one stands
+    ship(tmp_path, catalog, past, *models, [0, 1, 0, 0], [0, 0, 1, 0])
+    choir = open_live(tmp_path).choir
+    assert (choir.weights, choir.weights_again) == ([0, 1, 0, 0], [0, 0, 1, 0])
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+    (tmp_path / "live.json").unlink()
+    with pytest.raises(FileNotFoundError, match="not to its end: ship again"):
+        open_live(tmp_path)
 
 
 def test_the_voice_that_knows_what_is_wanted_is_weighed_most(shop):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,10 +67,31 @@ def ship(
     A catalog above `LARGE` items gets an index, whose recall is written into live.json.
     Raises ValueError where the model cannot be exported.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".shipping", dir=folder) as made:
+        note = _write(Path(made), catalog, past, model, transitions, habit)
+        (folder / _NOTE).unlink(
+            missing_ok=True
+        )  # between two shops, for as long as six files take to change their names
+        for name in (_CATALOG, _PAST, _ENCODER, _TABLES, _INDEX):
+            if (Path(made) / name).exists():
+                os.replace(Path(made) / name, folder / name)
+            else:
+                (folder / name).unlink(missing_ok=True)
+    _write_note(folder, note | _weights(weights, weights_again))
+
+
+def _write(
+    folder: Path,
+    catalog: Catalog,
+    past: Histories,
+    model: SequenceModel,
+    transitions: Transitions,
+    habit: PersonalFrequency,
+) -> dict[str, Any]:
+    """Write all files but the note, which is returned."""
     from recolab.export import export_encoder  # noqa: PLC0415  (torch: who opens what was shipped needs none)
 
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / _NOTE).unlink(missing_ok=True)
     catalog.save(folder / _CATALOG)
     past.save(folder / _PAST)
     export_encoder(model, folder / _ENCODER)
@@ -83,19 +106,17 @@ def ship(
     }
     with write_atomically(folder / _TABLES) as temporary:
         save_file({name: np.ascontiguousarray(table) for name, table in tables.items()}, temporary)
-    note = {
+    return {
         "max_len": model.config.max_len,
         "transitions": {"half_life_days": transitions.half_life_days},
         "habit": {"half_life_days": habit.half_life_days, "half_life_visits": habit.half_life_visits},
         "index_recall": _ship_index(folder, tables["table"], past, model.config.max_len),
     }
-    _write_note(folder, note | _weights(weights, weights_again))
 
 
 def _ship_index(folder: Path, table: Floats, past: Histories, max_len: int) -> float | None:
     """Write an index where the catalog is large enough for one  ->  which share of the exact 10 best is among the `NAMED`; None without one."""
     if len(table) <= LARGE:
-        (folder / _INDEX).unlink(missing_ok=True)
         return None
     encoded = Encoded(CompiledEncoder(folder / _ENCODER, max_len), FloatTable(table), max_len)
     asked = np.flatnonzero(past.lengths > 0)[:: max(len(past) // ASKED, 1)]
