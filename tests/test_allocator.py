@@ -4,8 +4,12 @@ import sys
 
 import pytest
 
-from recolab import allocator
+from recolab import allocator, evaluation, training
 from recolab.allocator import keep_freed_memory
+from recolab.models.popularity import Popularity
+from recolab.models.transformer import Transformer, TransformerConfig
+from recolab.training import TrainConfig
+from tests.worlds import carousel, log
 
 FAULTS = """
 import resource, torch
@@ -62,3 +66,17 @@ def test_what_the_library_refuses_is_said(monkeypatch):
 
     monkeypatch.setattr(ctypes, "CDLL", lambda _: Refusing())
     assert keep_freed_memory() is False
+
+
+@pytest.mark.parametrize("work", ["fit", "judge"])
+def test_who_trains_and_who_judges_asks_for_it(work, monkeypatch):
+    asked = []
+    for module in (training, evaluation):
+        monkeypatch.setattr(module, "keep_freed_memory", lambda module=module: asked.append(module))
+    past, catalog, _ = carousel(n_users=8, n_items=6, length=6)
+    if work == "fit":
+        Transformer(TransformerConfig(dim=8, max_len=5, negatives=0), TrainConfig(1, progress=False)).fit(past, catalog)
+    else:
+        task = evaluation.make_task(past, log([(user, 1, 40) for user in past.users]), catalog, allow_repeats=True)
+        evaluation.judge([Popularity().fit(past, catalog)], task)
+    assert asked == [training if work == "fit" else evaluation]
