@@ -24,7 +24,7 @@ from recolab.rerank import Rules
 from recolab.schema import CATEGORY, KINDS, PURCHASE
 
 ASK_AT_MOST = 1000  # items of a list
-LEFT_OUT = 800  # names more that each voice of a large shop gives, where the best may be what this shopper has had
+LEFT_OUT = 200  # names more that each voice of a large shop gives, where the best may be what this shopper has had
 
 
 class LiveRecommender:
@@ -245,4 +245,4 @@ class LiveRecommender:
     def _unwanted(self, session: Session, rules: Rules | None, wish: Wish, now: int) -> Ints:
         """Find the rows that this shopper shall not see now, whatever the shelf says."""
         rows = [self._row.get(item, PAD) for item in rules.exclude] if rules else []
-        return np.concatenate([np.array(rows, np.int64), not_again(session, wish, now)])
+        return np.unique(np.concatenate([np.array(rows, np.int64), not_again(session, wish, now)]))

@@ -22,7 +22,6 @@ from recolab.live.recommender import LiveRecommender
 from recolab.live.sessions import session_of
 from recolab.live.tables import (
     LARGE,
-    NAMED,
     FloatTable,
     IndexedTable,
     Int8Table,
@@ -39,7 +38,7 @@ if TYPE_CHECKING:  # who opens what was shipped needs none of the models
     from recolab.models.popularity import PersonalFrequency
     from recolab.models.sequential import SequenceModel
 
-CANDIDATES = NAMED  # items that each voice of a large shop names
+CANDIDATES = 350  # items that each voice of a large shop names; beside those that a shopper has had (LEFT_OUT)
 ASKED = 200  # shoppers by whose states an index is judged
 _CATALOG, _PAST, _ENCODER, _TABLES, _INDEX, _NOTE = (
     "catalog.parquet",
