@@ -63,7 +63,7 @@ class Journal:
         then: called in the order of the lines, so that who replays them comes to the same end
         Raises TypeError for what JSON does not know, OSError where the disk is full or has failed: nothing is taken any more.
         """
-        line = _line(record)
+        line = as_line(record)
         with self._writing:
             self._require_disk()
             self._write_whole(line)
@@ -159,7 +159,8 @@ def lines(path: Path, start: int = 0) -> Iterator[tuple[int, bytes]]:
             yield end, body
 
 
-def _line(record: dict[str, Any]) -> bytes:
+def as_line(record: dict[str, Any]) -> bytes:
+    """Write a record as a line behind its checksum; raises TypeError for what JSON does not know."""
     body = json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     return b"%08x %s\n" % (zlib.crc32(body), body)
 

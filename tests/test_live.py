@@ -30,6 +30,7 @@ from recolab.live import (
     places_lost,
     sessions,
     ship,
+    shipping,
 )
 from recolab.live.newcomers import welcome
 from recolab.live.opinions import OfSome
@@ -201,6 +202,12 @@ def test_without_its_reason_a_place_is_lost_and_without_another_item_it_is_not(l
     assert lost["named"].mean() > 1 > lost["other"].mean()
     first, *_ = visits[0]
     assert places_lost(live, [[first]], 3, np.random.default_rng(0)).is_empty()  # no other item to take out
+
+
+@pytest.mark.parametrize("days", [None, -1, float("nan")])
+def test_days_that_are_none_are_refused_by_their_name(days):
+    with pytest.raises(ValueError, match=r"not_bought_days = .* must be 0 or more"):
+        Wish(not_bought_days=days)
 
 
 def test_a_list_that_may_repeat_is_made_by_the_weights_that_were_learned_for_it(shop):
@@ -412,10 +419,30 @@ def test_what_was_shipped_says_the_same_and_nothing_opens_half_written(shop, liv
     ship(tmp_path, catalog, past, *models, [0, 1, 0, 0], [0, 0, 1, 0])
     choir = open_live(tmp_path).choir
     assert (choir.weights, choir.weights_again) == ([0, 1, 0, 0], [0, 0, 1, 0])
-    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+    (tmp_path / ".shipping-interrupted").mkdir()
+    (tmp_path / "index.faiss").write_text("of a larger shop, which lay here before")
+    with pytest.raises(ValueError, match="weights_again: 2 for 4 voices"):
+        ship(tmp_path, catalog, past, *models, None, [1, 2])
+    ship(tmp_path, catalog, past, *models, [0, 1, 0, 0], [0, 0, 1, 0])
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith((".", "index"))]
     (tmp_path / "live.json").unlink()
     with pytest.raises(FileNotFoundError, match="not to its end: ship again"):
         open_live(tmp_path)
+
+
+def test_a_shop_that_is_shipped_while_it_is_opened_is_the_one_or_the_other(shop, tmp_path, monkeypatch):
+    catalog, past, models, _ = shop
+    ship(tmp_path, catalog, past, *models, [1, 0, 0, 0])
+    shipped, load = [], shipping.load_catalog
+
+    def meanwhile(path):
+        if not shipped:
+            shipped.append(True)
+            ship(tmp_path, catalog, past, *models, [0, 1, 0, 0])
+        return load(path)
+
+    monkeypatch.setattr(shipping, "load_catalog", meanwhile)
+    assert open_live(tmp_path).choir.weights == [0, 1, 0, 0]
 
 
 def test_the_voice_that_knows_what_is_wanted_is_weighed_most(shop):

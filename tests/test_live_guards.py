@@ -7,7 +7,7 @@ import sys
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Barrier, BrokenBarrierError, Event
 
 import numpy as np
@@ -138,6 +138,19 @@ def test_many_events_at_once_leave_what_they_would_one_by_one(ring, events):
                     list(its.times),
                     list(its.kinds),
                 ]
+
+
+def test_who_was_there_all_along_loses_nothing_to_those_who_came_meanwhile(ring):
+    sessions, kinds = Sessions(ring[1], most=1), np.zeros(41, np.int8)
+    sessions.add("x", 9, 50, 2)
+    users = [name for n in range(20) for name in ("x", f"guest-{n}")] + ["x"]
+    sessions.add_all(users, np.full(41, 3, np.int32), np.arange(100, 141), kinds)
+    assert (len(sessions.of("x")), sessions.of("x").items[0]) == (22, 9)
+
+
+def test_a_second_before_the_year_1970_is_the_second_before():
+    moments = [datetime(1969, 12, 31, 23, 50, tzinfo=UTC) - timedelta(seconds=part) for part in (0, 0.5, 1)]
+    assert [live_sessions.seconds_of(at) for at in moments] == [-600, -601, -601]
 
 
 def test_whoever_only_asks_is_no_longer_the_one_who_was_away_longest(ring):

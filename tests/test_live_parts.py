@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import threading
 from datetime import UTC, timedelta
 
 import numpy as np
 import pytest
 
 from recolab.journal import Journal
+from recolab.lab import write_atomically
 from recolab.live import Choir, Favour, LiveRecommender, LiveShop, parts, recall
 from recolab.schema import CART, ITEM, PURCHASE, TITLE, VIEW
 from tests.worlds import START, priced_ring
@@ -59,7 +62,7 @@ def test_parts_tell_what_lines_tell(lived):
     from_lines = recall(recommender(), lived)
     assert from_lines.live.n_items == N_ITEMS + 1
     assert sum(len(part.events) for part in parts.parts(lived)) == 60
-    upto = parts.keep_parts(lived)
+    *_, upto = parts.keep_parts(lived)
     assert lived.stat().st_size - 1000 <= upto == parts.reached(lived)
     assert len(list(parts.parts(lived))) > 4
     from_parts = recall(recommender(), lived)
@@ -68,7 +71,7 @@ def test_parts_tell_what_lines_tell(lived):
 
 
 def test_what_was_done_with_a_newcomer_before_it_came_in_nobody_knows_by_parts_either(lived):
-    parts.keep_parts(lived)
+    list(parts.keep_parts(lived))
     live = recall(recommender(), lived).live
     with_it = {user: int((live._sessions.of(user).items == N_ITEMS + 1).sum()) for user in range(7)}
     assert (
@@ -78,10 +81,11 @@ def test_what_was_done_with_a_newcomer_before_it_came_in_nobody_knows_by_parts_e
 
 
 def test_a_start_reads_no_line_that_a_part_sums_up(lived, monkeypatch):
-    upto, read, lines = parts.keep_parts(lived), [], parts.lines
+    (*_, upto), read, lines = parts.keep_parts(lived), [], parts.lines
 
     def counted(path, start=0):
-        read.append(start)
+        if path == lived:
+            read.append(start)
         return lines(path, start)
 
     monkeypatch.setattr(parts, "lines", counted)
@@ -89,27 +93,57 @@ def test_a_start_reads_no_line_that_a_part_sums_up(lived, monkeypatch):
         assert read == [upto]
 
 
-@pytest.mark.parametrize("harm", ["gone", "cut", "no parquet", "pages"])
-def test_where_a_part_is_missing_or_broken_its_lines_are_read(harm, lived):
+@pytest.mark.parametrize("harm", ["gone", "cut", "no part", "a bit of its note", "a bit of its columns"])
+def test_where_a_part_is_missing_or_broken_its_lines_are_read_and_it_is_kept_anew(harm, lived):
     wanted = state(recall(recommender(), lived).live)
-    parts.keep_parts(lived)
+    list(parts.keep_parts(lived))
     second = sorted((lived.parent / "events.parts").iterdir())[1]
     whole = second.read_bytes()
-    harmed = {
-        "cut": whole[:-5],
-        "no parquet": b"no parquet",
-        "pages": b"PAR1" + bytes(len(whole) // 3) + whole[4 + len(whole) // 3 :],
-    }
-    second.unlink() if harm == "gone" else second.write_bytes(harmed[harm])
+    at = {"a bit of its note": 30, "a bit of its columns": len(whole) - 300}.get(harm, 0)
+    flipped = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
+    second.unlink() if harm == "gone" else second.write_bytes({"cut": whole[:-5], "no part": b"?"}.get(harm, flipped))
     assert state(recall(recommender(), lived).live) == wanted
-    if harm != "pages":  # which only who reads them sees
-        assert parts.reached(lived) == int(second.stem)
-        assert parts.keep_parts(lived) > int(second.stem)
-        assert state(recall(recommender(), lived).live) == wanted
+    assert parts.reached(lived) == int(second.name)
+    assert max(parts.keep_parts(lived)) > int(second.name)
+    assert state(recall(recommender(), lived).live) == wanted
+
+
+def test_no_bit_of_a_part_can_change_what_it_tells(lived):
+    wanted, rng = state(recall(recommender(), lived).live), np.random.default_rng(0)
+    list(parts.keep_parts(lived))
+    kept = {path: path.read_bytes() for path in (lived.parent / "events.parts").iterdir()}
+    for path, whole in kept.items():
+        for at in rng.integers(len(whole), size=5).tolist():
+            path.write_bytes(whole[:at] + bytes([whole[at] ^ (1 << at % 8)]) + whole[at + 1 :])
+            assert state(recall(recommender(), lived).live) == wanted
+            for other, bytes_ in kept.items():  # what was found broken is gone
+                other.write_bytes(bytes_)
+
+
+def test_what_is_told_of_goods_in_one_part_adds_to_what_another_told_and_models_stay(tmp_path):
+    path = tmp_path / "events.log"
+    with Journal(path) as journal:
+        journal.append({"model": "1", "trial": "2"})
+        journal.append({"item": 3, "price": 7.0, "stock": None})
+        for _ in range(40):
+            journal.append({"item": 3, "price": None, "stock": 9.0})
+    list(parts.keep_parts(path))
+    assert len(list(parts.parts(path))) > 1
+    recalled = recall(recommender(), path)
+    assert (recalled.live.card(3).price, recalled.live.card(3).stock) == (7, 9)
+    assert recalled.trial_of("1") == "2"
+
+
+def test_what_was_told_of_goods_before_an_item_came_in_is_not_told_of_it(tmp_path):
+    path = tmp_path / "events.log"
+    with Journal(path) as journal:
+        journal.append({"item": 12, "price": None, "stock": 0.0})  # of another catalog, which had it
+        journal.append({"new": [{ITEM: 12, TITLE: "a thing", "stock": 10}]})
+    assert recall(recommender(), path).live.card(12).stock == 10
 
 
 def test_parts_of_a_journal_that_was_moved_away_are_nobody_s(lived):
-    parts.keep_parts(lived)
+    list(parts.keep_parts(lived))
     lived.unlink()
     assert state(recall(recommender(), lived).live) == state(recommender())
     with LiveShop(recommender(), lived.parent) as shop:
@@ -130,17 +164,41 @@ def test_an_open_shop_keeps_parts_while_it_lives(tmp_path):
     assert state(recall(recommender(), tmp_path / "events.log").live) == told
 
 
-def test_a_disk_that_takes_no_part_stops_nothing(tmp_path, monkeypatch):
-    def fails(*_):
-        raise OSError("no space left on device")
+def test_a_disk_that_takes_no_part_stops_nothing_and_is_asked_once_a_part(tmp_path, monkeypatch):
+    tries = []
 
-    monkeypatch.setattr(parts, "write_atomically", fails)
-    with (
-        pytest.warns(UserWarning, match="a start takes longer: no space left"),
-        LiveShop(recommender(), tmp_path) as shop,
-    ):
+    class Full(io.BytesIO):
+        def write_bytes(self, _):
+            tries.append(1)
+            raise OSError("no space left on device")
+
+    monkeypatch.setattr(parts, "write_atomically", lambda _: Full())
+    warned = pytest.warns(UserWarning, match="a start takes longer: no space left")
+    with warned, LiveShop(recommender(), tmp_path) as shop:
         fill(shop)
+    size = (tmp_path / "events.log").stat().st_size
+    assert 1 <= len(tries) <= size / 1000
     assert state(recall(recommender(), tmp_path / "events.log").live) == state(shop.live)
+
+
+def test_who_closes_waits_for_the_part_that_is_written_and_for_no_other(lived, monkeypatch):
+    begun, going_on, written = threading.Event(), threading.Event(), []
+
+    def slowly(path):
+        written.append(path)
+        begun.set()
+        going_on.wait(60)
+        return write_atomically(path)
+
+    monkeypatch.setattr(parts, "write_atomically", slowly)
+    shop = LiveShop(recommender(), lived.parent)
+    shop.observe(1, 3, VIEW, NOW)
+    assert begun.wait(60)
+    threading.Timer(0.2, going_on.set).start()
+    shop.close()
+    assert going_on.is_set()
+    assert parts.reached(lived) > 0
+    assert len(written) == 1
 
 
 def test_a_damaged_line_is_still_named(lived):

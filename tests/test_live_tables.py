@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from recolab.histories import PAD
-from recolab.live import Choir, Favour, LiveRecommender, Wish, open_live, ship, shipping
+from recolab.live import Choir, Favour, LiveRecommender, Wish, open_live, recommender, ship, shipping
 from recolab.live.choir import Heard
 from recolab.live.lists import choose
 from recolab.live.opinions import BLOCK, NOTHING, OfAll, OfSome, largest
@@ -201,6 +201,24 @@ def test_a_large_shop_makes_its_lists_of_what_the_voices_name_and_of_all_where_r
     dear = Rules(min_price=45)  # the five dearest goods, wherever the voices look
     assert len(live.recommend(past.users[0], 5, dear, at=START)) == 5
     assert {pick.item for pick in live.recommend("a stranger", 5, dear)} == {35, 36, 37, 38, 39}
+
+
+def test_whoever_had_many_of_the_best_is_named_as_many_more(shipped, monkeypatch):
+    folder, _ = shipped
+    monkeypatch.setattr(shipping, "CANDIDATES", 6)
+    live, asked, named = open_live(folder), [], Heard.named
+
+    def noted(heard, n):
+        asked.append(n)
+        return named(heard, n)
+
+    monkeypatch.setattr(Heard, "named", noted)
+    for item in (1, 2, 3, 3):
+        live.observe("new", item, at=START)
+    live.recommend("new", 2, at=START)
+    monkeypatch.setattr(recommender, "LEFT_OUT", 2)
+    live.recommend("new", 2, at=START)
+    assert asked == [6 + 3, 6 + 2]
 
 
 def test_a_large_shop_too_keeps_out_what_is_excluded_and_what_was_seen(shipped, monkeypatch):

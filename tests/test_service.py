@@ -110,6 +110,7 @@ def test_ids_are_read_as_the_log_holds_them():
     one = "12345678-1234-5678-1234-567812345678"
     assert of_type(one, UUID) == UUID(one)
     assert [of_type("x", UUID), of_type(7, str), of_type("7", str), of_type(7, int)] == ["x", "7", "7", 7]
+    assert [of_type(one.upper(), UUID), of_type(UUID(one), UUID), of_type(7, UUID)] == [UUID(one), UUID(one), "7"]
     assert [of_type(text, int) for text in ("7", "-7", "007", "7.0", "٧", "9" * 40)] == [
         7,
         -7,

@@ -18,9 +18,10 @@ def of_type(value: Hashable, kind: type) -> Hashable:
         return str(value)
     if kind is int and isinstance(value, str) and _NUMBER.fullmatch(value) and int(value) in _LONG:
         return int(value)
-    if kind is UUID and isinstance(value, str):
+    if kind is UUID and not isinstance(value, UUID):
         with suppress(ValueError):
-            return UUID(value)
+            return UUID(str(value))
+        return str(value)
     return value
 
 

@@ -47,10 +47,12 @@ class Wish:
             raise ValueError(f"variety = {self.variety!r} must be from 0 to below 1")
         if self.by not in _CHOOSE:
             raise ValueError(f"by = {self.by!r} must be one of {', '.join(_CHOOSE)}")
-        for name in ("not_seen_days", "not_bought_days"):
-            days = getattr(self, name)
-            if days is not None and not days >= 0:
-                raise ValueError(f"{name} = {days!r} must be 0 or more")
+        if self.not_seen_days is not None and not self.not_seen_days >= 0:
+            raise ValueError(f"not_seen_days = {self.not_seen_days!r} must be 0 or more")
+        if self.not_bought_days is None or not self.not_bought_days >= 0:
+            raise ValueError(
+                f"not_bought_days = {self.not_bought_days!r} must be 0 or more; infinite, nothing comes back"
+            )
         if self.most_per_category is not None and self.most_per_category < 1:
             raise ValueError(f"most_per_category = {self.most_per_category!r} must be 1 or more")
 

@@ -9,43 +9,46 @@ import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
 
-from recolab.journal import Journal, lines
+from recolab.journal import Journal, as_line, lines
 from recolab.lab import write_atomically
 from recolab.live.sessions import seconds_of
 from recolab.schema import ITEM, KIND, KINDS, TIME, USER
 
 BYTES = 2**22  # of a journal that one part sums up: some thirty thousand events
+LOOKED_AT = 2**16  # bytes at either end of them by which a part knows its journal
 # The journal's words for items that came in, for a change of models, and for the version that is on trial since.
 NEW, MODEL, TRIAL = "new", "model", "trial"
 _COLUMNS = {USER: pl.String, ITEM: pl.String, KIND: pl.Int8, TIME: pl.Int64}
-_NOTE = "recolab"
-_BROKEN = (
-    OSError,
-    KeyError,
-    ValueError,
-    pl.exceptions.PolarsError,
-)  # what a part is worth that cannot be read: nothing
+
+Goods = dict[str, dict[str, float]]  # an item's last price and stock, by its id as text
+
+
+class Newcomers(NamedTuple):
+    """Items that came in after so many of a part's events, and what had been told of goods until then."""
+
+    after: int
+    goods: Goods
+    rows: list[dict[str, Any]]
 
 
 class Part(NamedTuple):
     """What some lines of a journal have told, up to the byte `end`.
 
-    events: user and item as text, kind as an index into KINDS, time in seconds; in their order    news: items that came in, after
-    how many of the events    goods: each item's last price and stock    models: the last line about them, empty where there is none
-    last: where the last line begins, and its checksum
+    events: user and item as text, kind as an index into KINDS, time in seconds; in their order    news: in their order, too
+    goods: what was told of them since    models: the last line about them, empty where there is none
     """
 
     events: pl.DataFrame
-    news: list[tuple[int, list[dict[str, Any]]]]
-    goods: dict[str, dict[str, float]]
+    news: list[Newcomers]
+    goods: Goods
     models: dict[str, Any]
     end: int
-    last: tuple[int, int]
 
 
 def parts(journal: Path, start: int = 0) -> Iterator[Part]:
@@ -56,17 +59,19 @@ def parts(journal: Path, start: int = 0) -> Iterator[Part]:
     yield _summed_up(journal, start)
 
 
-def keep_parts(journal: Path) -> int:
-    """Keep a part for each `BYTES` of a journal that have none yet  ->  the byte up to which there are parts."""
+def keep_parts(journal: Path) -> Iterator[int]:
+    """Keep a part for each `BYTES` of a journal that have none yet  ->  the byte up to which there are parts, after each."""
     start = reached(journal)
     while (part := _summed_up(journal, start, BYTES)).end - start >= BYTES:
-        note = part._asdict() | {"events": None}
+        columns = BytesIO()
+        part.events.write_parquet(columns)
+        note = part._asdict() | {"events": zlib.crc32(columns.getvalue()), "kinds": KINDS}
         path = _path(journal, start)
         path.parent.mkdir(exist_ok=True)
         with write_atomically(path) as temporary:
-            part.events.write_parquet(temporary, metadata={_NOTE: json.dumps(note)})
+            temporary.write_bytes(as_line(note | {"seen": _seen(journal, start, part.end)}) + columns.getvalue())
         start = part.end
-    return start
+        yield start
 
 
 def reached(journal: Path) -> int:
@@ -81,26 +86,30 @@ class PartsKeeper:
     """Keeps the parts of a journal that grows, in a thread of its own, one at a time; without them a start only takes longer."""
 
     def __init__(self, journal: Journal) -> None:
-        self.journal, self._upto = journal, reached(journal.path)
+        self.journal, self._tried, self._closing = journal, reached(journal.path), False
         self._thread: threading.Thread | None = None
 
     def look(self) -> None:
-        """Begin another part where the journal has grown by one."""
+        """Begin another part where the journal has grown by one since it was last tried."""
         busy = self._thread is not None and self._thread.is_alive()
-        if self.journal.size - self._upto >= BYTES and not busy:
+        if self.journal.size - self._tried >= BYTES and not busy:
+            self._tried = self.journal.size
             self._thread = threading.Thread(target=self._keep, daemon=True)
             self._thread.start()
 
     def close(self) -> None:
         """Wait for the part that is being written."""
+        self._closing = True
         if self._thread is not None:
             self._thread.join()
 
     def _keep(self) -> None:
         try:
-            self._upto = keep_parts(self.journal.path)
+            for upto in keep_parts(self.journal.path):
+                self._tried = max(upto, self._tried)
+                if self._closing:
+                    break
         except OSError as error:  # a full disk: the journal itself says so
-            self._upto = self.journal.size
             warnings.warn(f"no part of {self.journal.path} is kept, and a start takes longer: {error}", stacklevel=1)
 
 
@@ -108,45 +117,54 @@ def _kept(journal: Path, start: int) -> Part | None:
     note = _note(journal, start)
     if note is None:
         return None
-    with suppress(*_BROKEN):
-        events = pl.read_parquet(_path(journal, start))
-        return Part(**note | {"events": events, "news": [(after, rows) for after, rows in note["news"]]})
-    return None
+    _, _, columns = (path := _path(journal, start)).read_bytes().partition(b"\n")
+    if zlib.crc32(columns) != note["events"]:
+        path.unlink()  # broken: its lines are read, and sum up to another
+        return None
+    news, events = [Newcomers(*one) for one in note["news"]], pl.read_parquet(BytesIO(columns))
+    return Part(events, news, note["goods"], note["models"], note["end"])
 
 
 def _note(journal: Path, start: int) -> dict[str, Any] | None:
     """Read all of a part but its events; None where it is missing, broken, or of another journal that lay here before."""
-    with suppress(*_BROKEN):
-        note: dict[str, Any] = json.loads(pl.read_parquet_metadata(_path(journal, start))[_NOTE])
-        begin, mark = note["last"]
-        with journal.open("rb") as file:
-            file.seek(begin)
-            line = file.read(note["end"] - begin)
-        if line.endswith(b"\n") and zlib.crc32(line[9:-1]) == mark:
-            return note
+    with suppress(OSError, ValueError):
+        for _, line in lines(_path(journal, start)):  # the first, behind which the columns are
+            note: dict[str, Any] = json.loads(line)
+            fits = note["kinds"] == list(KINDS) and note["seen"] == _seen(journal, start, note["end"])
+            return note if fits else None
     return None
 
 
+def _seen(journal: Path, start: int, end: int) -> int:
+    """Sum up both ends of some bytes of a journal; what lies between is the journal's own to watch over."""
+    with journal.open("rb") as file:
+        file.seek(start)
+        first = file.read(min(LOOKED_AT, end - start))
+        file.seek(max(end - LOOKED_AT, start))
+        return zlib.crc32(file.read(end - file.tell()), zlib.crc32(first))
+
+
 def _path(journal: Path, start: int) -> Path:
-    return journal.with_suffix(".parts") / f"{start:015d}.parquet"
+    return journal.with_suffix(".parts") / f"{start:015d}"
 
 
 def _summed_up(journal: Path, start: int, most: float = float("inf")) -> Part:
     """Read lines until so many bytes have been read, or all."""
-    part, events = Part(pl.DataFrame(schema=_COLUMNS), [], {}, {}, start, (start, 0)), list[tuple[str, str, int, int]]()
+    events, news, models, end = list[tuple[str, str, int, int]](), list[Newcomers](), dict[str, Any](), start
+    goods: Goods = {}
     for end, line in lines(journal, start):
         record = json.loads(line)
-        part = part._replace(end=end, last=(end - len(line) - 10, zlib.crc32(line)))
         if "user" in record:
             at = seconds_of(datetime.fromisoformat(record["at"]))
             events.append((str(record["user"]), str(record["item"]), KINDS.index(record["kind"]), at))
         elif NEW in record:
-            part.news.append((len(events), record[NEW]))
+            news.append(Newcomers(len(events), goods, record[NEW]))
+            goods = {}
         elif MODEL in record:
-            part = part._replace(models=record)
+            models = record
         else:
             told = {name: record[name] for name in ("price", "stock") if record[name] is not None}
-            part.goods.setdefault(str(record["item"]), {}).update(told)
+            goods.setdefault(str(record["item"]), {}).update(told)
         if end - start >= most:
             break
-    return part._replace(events=pl.DataFrame(events, schema=_COLUMNS, orient="row"))
+    return Part(pl.DataFrame(events, schema=_COLUMNS, orient="row"), news, goods, models, end)

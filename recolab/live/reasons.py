@@ -39,7 +39,7 @@ def places_lost(
 ) -> pl.DataFrame:
     """Take reasons at their word: how many places does an item lose without the one that is named, and how many without another?
 
-    visits: items of strangers, oldest first    k: places of their lists  ->  for each place with a reason, columns named and other:
+    live: one that tries nothing    visits: items of strangers, oldest first    k: places of their lists  ->  for each place with a reason, columns named and other:
     places lost without the item that is named and without another of the visit, drawn; what leaves the best `DEEP` has lost so many
     """
     rows = []
@@ -47,7 +47,7 @@ def places_lost(
         items = list(dict.fromkeys(visit))
         listed = [pick.item for pick in live.recommend_for(items, k)]
         for place, (item, why) in enumerate(zip(listed, live.reasons_for(items, listed), strict=True)):
-            others = [one for one in items if one not in (why, item)]
+            others = [one for one in items if one not in (why, item) and live.knows(one)]
             if why is None or not others:
                 continue
             taken_out = {"named": why, "other": others[rng.integers(len(others))]}

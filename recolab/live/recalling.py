@@ -11,7 +11,7 @@ import polars as pl
 
 from recolab.live.ids import of_type, plain
 from recolab.live.newcomers import welcome
-from recolab.live.parts import MODEL, TRIAL, parts
+from recolab.live.parts import MODEL, TRIAL, Goods, parts
 from recolab.live.recommender import LiveRecommender
 from recolab.live.sessions import seconds_of
 from recolab.schema import ITEM, KIND, TIME, USER
@@ -35,20 +35,23 @@ class Recalled(NamedTuple):
 
 def recall(live: LiveRecommender, journal: Path, start: int = 0) -> Recalled:
     """Tell a recommender what a journal holds from a byte on; raises JournalError that names a damaged line."""
-    end, models, waiting, goods = start, dict[str, Any](), list[pl.DataFrame](), dict[str, dict[str, float]]()
+    end, models, waiting, goods = start, dict[str, Any](), list[pl.DataFrame](), Goods()
     for part in parts(journal, start):
         told, unlearned = 0, pl.col(TIME) >= seconds_of(live.as_of)  # what the models have learned from is in them
-        for after, rows in part.news:
-            waiting.append(part.events[told:after].filter(unlearned))
-            _tell(live, waiting)  # what was done with a newcomer before it came in, nobody knew
-            live, told, waiting = widened(live, rows)[0], after, []
+        for news in part.news:  # what was told of newcomers before they came in, nobody knew
+            waiting.append(part.events[told : news.after].filter(unlearned))
+            _tell(live, waiting)
+            _mark(live, _later(goods, news.goods))
+            live, told, waiting, goods = widened(live, news.rows)[0], news.after, [], {}
         waiting.append(part.events[told:].filter(unlearned))
-        for item, changed in part.goods.items():
-            goods.setdefault(item, {}).update(changed)
-        end, models = part.end, part.models or models
+        end, models, goods = part.end, part.models or models, _later(goods, part.goods)
     _tell(live, waiting)
     _mark(live, goods)
     return Recalled(live, end, models)
+
+
+def _later(goods: Goods, told: Goods) -> Goods:
+    return goods | {item: goods.get(item, {}) | changed for item, changed in told.items()}
 
 
 def _tell(live: LiveRecommender, events: list[pl.DataFrame]) -> None:
@@ -57,7 +60,7 @@ def _tell(live: LiveRecommender, events: list[pl.DataFrame]) -> None:
     live.observe_all(users, items, told[TIME].to_numpy(), told[KIND].to_numpy())
 
 
-def _mark(live: LiveRecommender, goods: dict[str, dict[str, float]]) -> None:
+def _mark(live: LiveRecommender, goods: Goods) -> None:
     for name, changed in goods.items():
         if live.knows(item := of_type(name, live.item_type)):  # a newer catalog may have dropped it
             live.update_item(item, **changed)

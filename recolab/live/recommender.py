@@ -224,7 +224,7 @@ class LiveRecommender:
         heard, unwanted = self.choir.hear(session, now, wish.again), self._unwanted(session, rules, wish, now)
         draw = None if self.policy is None else Draw(self.policy, self._rng)
         for candidates in dict.fromkeys([self.candidates, None]):  # where rules leave too few of them, all are asked
-            rows, scores, exactly = self._asked(heard, candidates and candidates + min(len(unwanted), LEFT_OUT))
+            rows, scores, exactly = self._asked(heard, candidates, unwanted)
             scores += self.shelf.bars(rules or Rules(), None if candidates is None else rows)
             scores[unwanted if candidates is None else places_of(unwanted, rows)] = -np.inf
             chosen, exact, chances = choose(scores, rows, exactly, self.vectors, self.shelf.groups, k, wish, draw)
@@ -235,14 +235,16 @@ class LiveRecommender:
             for row, score, part, chance in zip(chosen, exact.tolist(), heard.shares(chosen), chances, strict=True)
         ]
 
-    def _asked(self, heard: Heard, candidates: int | None) -> tuple[Ints, Floats, Callable[[Ints], Floats]]:
+    def _asked(
+        self, heard: Heard, candidates: int | None, unwanted: Ints
+    ) -> tuple[Ints, Floats, Callable[[Ints], Floats]]:
         if candidates is None:
             return self._everything, heard.roughly(len(self.catalog)), heard.of
-        rows = heard.named(candidates)
+        rows = heard.named(candidates + min(len(np.unique(unwanted)), LEFT_OUT))
         scores = heard.of(rows)
         return rows, scores, lambda some: scores[places_of(some, rows)]
 
     def _unwanted(self, session: Session, rules: Rules | None, wish: Wish, now: int) -> Ints:
         """Find the rows that this shopper shall not see now, whatever the shelf says."""
         rows = [self._row.get(item, PAD) for item in rules.exclude] if rules else []
-        return np.unique(np.concatenate([np.array(rows, np.int64), not_again(session, wish, now)]))
+        return np.concatenate([np.array(rows, np.int64), not_again(session, wish, now)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
@@ -109,7 +110,7 @@ NOBODY = Session(np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.in
 def seconds_of(at: datetime | None) -> int:
     """Count the seconds to a moment, without a time zone in UTC; now by default."""
     moment = datetime.now(UTC) if at is None else at
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    return math.floor((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
 def session_of(past: Histories, b: int) -> Session:
@@ -188,10 +189,12 @@ class Sessions:
         for place, user in enumerate(users):
             places.setdefault(user, []).append(place)
         with self._lock:
+            # All before the first stays: whoever comes last would else have had to make room before it is known that he comes.
+            before = {user: self._opened(user) for user in places}
             for user, some in sorted(places.items(), key=lambda one: one[1][-1]):
-                session = self._opened(user).plus_all(rows[some], times[some], kinds[some])
                 self._asked.pop(user, None)
-                self._stay(user, session)
+                self._away.pop(user, None)
+                self._stay(user, before[user].plus_all(rows[some], times[some], kinds[some]))
 
     def forget_sums(self) -> None:
         """Let go what voices remember of sessions: of a shop with other goods, there are other voices."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -38,7 +40,9 @@ if TYPE_CHECKING:  # who opens what was shipped needs none of the models
     from recolab.models.popularity import PersonalFrequency
     from recolab.models.sequential import SequenceModel
 
+VOICES = 4
 CANDIDATES = 350  # items that each voice of a large shop names; beside those that a shopper has had (LEFT_OUT)
+_SHIPPING = ".shipping"  # where a shop is written before it takes the place of the one before
 ASKED = 200  # shoppers by whose states an index is judged
 _CATALOG, _PAST, _ENCODER, _TABLES, _INDEX, _NOTE = (
     "catalog.parquet",
@@ -66,8 +70,11 @@ def ship(
     A catalog above `LARGE` items gets an index, whose recall is written into live.json.
     Raises ValueError where the model cannot be exported.
     """
+    rows = _weights(weights, weights_again)
     folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".shipping", dir=folder) as made:
+    for old in folder.glob(f"{_SHIPPING}*"):  # of a ship that was interrupted
+        shutil.rmtree(old)
+    with TemporaryDirectory(prefix=_SHIPPING, dir=folder) as made:
         note = _write(Path(made), catalog, past, model, transitions, habit)
         (folder / _NOTE).unlink(
             missing_ok=True
@@ -77,7 +84,7 @@ def ship(
                 os.replace(Path(made) / name, folder / name)
             else:
                 (folder / name).unlink(missing_ok=True)
-    _write_note(folder, note | _weights(weights, weights_again))
+    _write_note(folder, note | rows | {"shipped": datetime.now(UTC).isoformat()})
 
 
 def _write(
@@ -135,6 +142,9 @@ def keep_weights(folder: Path, weights: Sequence[float], weights_again: Sequence
 
 def _weights(weights: Sequence[float] | None, again: Sequence[float] | None) -> dict[str, list[float] | None]:
     rows = {"weights": weights, "weights_again": again}
+    for name, row in rows.items():
+        if row is not None and len(row) != VOICES:
+            raise ValueError(f"{name}: {len(row)} for {VOICES} voices, as `open_voices` gives them")
     return {name: None if row is None else list(map(float, row)) for name, row in rows.items()}
 
 
@@ -160,7 +170,16 @@ def open_voices(folder: Path, *, int8: bool = False) -> list[Voice]:
 
 def open_live(folder: Path, max_sessions: int = 2000, *, int8: bool = False) -> LiveRecommender:
     """Open a live recommender as it was shipped; raises what `open_voices` raises."""
-    voices, note = open_voices(folder, int8=int8), _read_note(folder)
+    note = _read_note(folder)
+    live = _opened(folder, note, max_sessions, int8)
+    # Shipped anew meanwhile, it may be half of one shop and half of another.
+    return (
+        live if _read_note(folder).get("shipped") == note.get("shipped") else open_live(folder, max_sessions, int8=int8)
+    )
+
+
+def _opened(folder: Path, note: dict[str, Any], max_sessions: int, int8: bool) -> LiveRecommender:
+    voices = open_voices(folder, int8=int8)
     choir = Choir(voices, note["weights"] or [1.0] * len(voices), note.get("weights_again"))  # one row until lately
     candidates = CANDIDATES if (folder / _INDEX).exists() else None
     catalog, past = load_catalog(folder / _CATALOG), load_histories(folder / _PAST)

@@ -127,7 +127,8 @@ class LiveShop:
     def mark(self, item: int | str, price: float | None = None, stock: float | None = None) -> None:
         """Change as `update_item`, which is on the disk for sure after the journal's next flush."""
         one = self._who_knows(item)
-        one.require_change(of_type(item, one.item_type), price, stock)
+        item = of_type(item, one.item_type)  # type: ignore[assignment]  # as the catalog spells it
+        one.require_change(item, price, stock)
         price, stock = (None if number is None else float(number) for number in (price, stock))
         self.journal.write(
             {"item": plain(item), "price": price, "stock": stock}, partial(self._mark, item, price, stock)
