@@ -14,7 +14,7 @@ from recolab.feedback import read_events
 from recolab.feedback.updating import UpdateConfig, update
 from recolab.histories import Catalog, Histories, build_catalog, load_catalog, load_histories, pack
 from recolab.live import EVENTS, keep_weights, replay, ship, version_folder
-from recolab.live.recalling import NEW
+from recolab.live.parts import NEW
 from recolab.live.versions import FIRST
 from recolab.models.neighbours import Transitions
 from recolab.models.popularity import PersonalFrequency
