@@ -75,7 +75,7 @@ def ship(
     for old in folder.glob(f"{_SHIPPING}*"):  # of a ship that was interrupted
         shutil.rmtree(old)
     with TemporaryDirectory(prefix=_SHIPPING, dir=folder) as made:
-        note = _write(Path(made), catalog, past, model, transitions, habit)
+        note = _write(Path(made), catalog, past, (model, transitions, habit))
         (folder / _NOTE).unlink(
             missing_ok=True
         )  # between two shops, for as long as six files take to change their names
@@ -88,14 +88,10 @@ def ship(
 
 
 def _write(
-    folder: Path,
-    catalog: Catalog,
-    past: Histories,
-    model: SequenceModel,
-    transitions: Transitions,
-    habit: PersonalFrequency,
+    folder: Path, catalog: Catalog, past: Histories, models: tuple[SequenceModel, Transitions, PersonalFrequency]
 ) -> dict[str, Any]:
     """Write all files but the note, which is returned."""
+    model, transitions, habit = models
     from recolab.export import export_encoder  # noqa: PLC0415  (torch: who opens what was shipped needs none)
 
     catalog.save(folder / _CATALOG)
