@@ -27,15 +27,14 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from benchmarks.apart import apart
-from benchmarks.live_load import copied, loaded, write_events
+from benchmarks.live_load import copied, loaded, sum_up, write_events
 from benchmarks.live_shops import SHOPPERS, K, grown, lists, recall, shipped, walk
-from benchmarks.live_states import anew_and_kept
+from benchmarks.live_states import anew_and_on
 from benchmarks.peers.environments import python_of
 from benchmarks.stamped import write_table
 from recolab.lab import project_root
-from recolab.live import EVENTS, Encoded, LiveRecommender, open_live
+from recolab.live import Encoded, LiveRecommender, open_live
 from recolab.live.opinions import Floats
-from recolab.live.parts import keep_parts
 from recolab.live.tables import NAMED, FloatTable, IndexedTable, Int8Table, ItemTable, SkimmedTable
 
 ROUNDS, ASKED = 5, 2000
@@ -201,13 +200,13 @@ def peer() -> list[Row]:
 
 
 def encoder() -> list[Row]:
-    """Read a history anew at several lengths, beside one visit more on states that were kept."""
+    """Read a history anew at several lengths, beside reading on from what was kept of it."""
     found = []
     with threadpool_limits(1):
         for length in LENGTHS:
-            anew, kept = anew_and_kept(length)
-            case, peer = f"a history of {length} visits read anew", "a visit added to kept states"
-            found.append(row(case, anew, "ms", None, peer, round(kept / anew, 2)))
+            anew, on = anew_and_on(length)
+            case, peer = f"a history of {length} visits read anew", "read on from what was kept"
+            found.append(row(case, anew, "ms", None, peer, round(on / anew, 2)))
     return found
 
 
@@ -248,8 +247,7 @@ def start() -> list[Row]:
             folder = copied(Path(made))
             write_events(folder, n)
             if kept:
-                for _ in keep_parts(folder / EVENTS):
-                    pass
+                sum_up(folder)
             case = f"from a new process to the first list, {n:,} events in the journal{', in parts' * kept}"
             found.append(row(case, _seconds_of(FIRST_LIST, str(folder)), "s", floor))
     return found

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Hashable
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,12 +20,14 @@ from benchmarks.live_shops import shipped
 from recolab.feedback import event_record
 from recolab.journal import Journal
 from recolab.lab import project_root
-from recolab.live import EVENTS, IMPRESSIONS, open_live
+from recolab.live import EVENTS, IMPRESSIONS, LiveRecommender, open_live
+from recolab.live.parts import keep_parts
 from recolab.schema import VIEW
 from recolab.service import health
 
 URL, CONNECTIONS = "http://127.0.0.1:8765", 6
 READY = "/page/icon.svg"  # an answer that lies ready: what the server and the load cost themselves
+LIVED = 100  # events of each shopper before the load, on average: models read 64 visits
 EVERY = 2.0  # seconds between two looks at the memory
 Figures = dict[str, tuple[float, str] | tuple[float, str, float]]
 
@@ -35,10 +38,15 @@ def copied(made: Path) -> Path:
     return Path(shutil.copytree(shipped(), made / "live", ignore=heard))
 
 
-def write_events(folder: Path, n: int) -> None:
+def shoppers(live: LiveRecommender, n: int) -> list[Hashable]:
+    """Name n shoppers: those of the past, then strangers."""
+    return [*live.past.users, *(f"guest-{number}" for number in range(n))][:n]
+
+
+def write_events(folder: Path, n: int, n_shoppers: int = 20_000) -> None:
     """Write a journal of n events, five a second, of shoppers and strangers."""
     live, rng = open_live(folder), np.random.default_rng(7)
-    users = [*live.past.users, *(f"guest-{number}" for number in range(20_000 - len(live.past)))]
+    users = shoppers(live, n_shoppers)
     who, what = rng.integers(len(users), size=n), live.catalog.ids(rng.integers(1, len(live.catalog), n))
     with Journal(folder / EVENTS) as journal:
         for number, (user, item) in enumerate(zip(who, what, strict=True)):
@@ -47,14 +55,27 @@ def write_events(folder: Path, n: int) -> None:
         journal.flush()
 
 
+def sum_up(folder: Path) -> None:
+    """Keep parts of a journal, as a service does while it runs."""
+    for _ in keep_parts(folder / EVENTS):
+        pass
+
+
+def live_in(folder: Path, n_shoppers: int) -> None:
+    """Write so many events that all sessions hold as many visits as are read: while they fill, memory grows as it should."""
+    write_events(folder, LIVED * n_shoppers, n_shoppers)
+    sum_up(folder)
+
+
 def loaded(named: str, n_shoppers: int, seconds: int) -> Figures:
     """Serve a copy of the shop, and load it  ->  figures by case."""
     if shutil.which("wrk") is None:
         raise FileNotFoundError("wrk is not installed: the load comes from it (Debian's package wrk)")
     with TemporaryDirectory() as made:
         folder, walk = copied(Path(made)), Path(made) / "walk.txt"
+        live_in(folder, n_shoppers)
         live = open_live(folder)
-        users = [*live.past.users, *(f"guest-{number}" for number in range(n_shoppers))][:n_shoppers]
+        users = shoppers(live, n_shoppers)
         items = live.catalog.ids(np.random.default_rng(7).integers(1, len(live.catalog), n_shoppers))
         walk.write_text("\n".join(f"{user} {item}" for user, item in zip(users, items, strict=True)))
         environment = os.environ | {"RECOLAB_API_KEY": "benchmark", "RECOLAB_WALK": str(walk)}

@@ -1,4 +1,7 @@
-"""A compiled encoder, as whoever serves it needs it: without torch, whose import takes longer than all the rest of a start."""
+"""A compiled encoder, as whoever serves it needs it: without torch, whose import takes longer than all the rest of a start.
+
+It reads a history whole, or, where there is much to read, one visit more than it has read before.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 INPUTS = ("visits", "ages")
-LENGTH = "visits"  # what ONNX calls the number of them
+STEP_INPUTS = ("visit", "age", "ages", "kept")
+LENGTH, KEPT = "visits", "kept"  # what ONNX calls the number of them, and of those that were read before
+KEEP, STEP = "keep.onnx", "step.onnx"
 
 
 class CompiledEncoder:
@@ -30,6 +35,28 @@ class CompiledEncoder:
         [state] = session.run(None, {"visits": visits[None], "ages": ages[None]})
         found: Floats = state[0]
         return found
+
+
+class CompiledSteps:
+    """What was read of a history, and one visit more: the same state as `CompiledEncoder`'s, where that would read all anew.
+
+    kept: (n_blocks, 2, 1, n_heads, P, d) float32, keys and values of the P visits that were read
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._keep, self._step = _session(folder / KEEP), _session(folder / STEP)
+
+    def keep(self, visits: Floats, ages: Floats) -> Floats:
+        """Read P visits, as `CompiledEncoder` takes them  ->  kept."""
+        [kept] = self._keep.run(None, {"visits": visits[None], "ages": ages[None]})
+        found: Floats = kept
+        return found
+
+    def step(self, visit: Floats, ages: Floats, kept: Floats) -> tuple[Floats, Floats]:
+        """Read one more: its bag (D,), and the ages (P + 1,) of all  ->  its state (D,), and what there is to keep of it (P = 1)."""
+        asked = {"visit": visit[None, None], "age": ages[None, -1:], "ages": ages[None, :-1], "kept": kept}
+        state, own = self._step.run(None, asked)
+        return state[0], own
 
 
 def _session(path: Path, length: int | None = None) -> onnxruntime.InferenceSession:

@@ -1,13 +1,16 @@
-"""From a trained sequence model to what serves it: the reading of one history, compiled once, without torch."""
+"""From a trained sequence model to what serves it: the reading of one history, whole or by steps, compiled once, without torch."""
 
 from __future__ import annotations
 
 import logging
+import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +18,7 @@ from numpy.typing import NDArray
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 from torch import Tensor, nn
 
-from recolab.compiled import INPUTS, LENGTH, CompiledEncoder
+from recolab.compiled import INPUTS, KEEP, KEPT, LENGTH, STEP, STEP_INPUTS, CompiledEncoder, CompiledSteps
 from recolab.lab import write_atomically
 from recolab.models.network import SequenceNetwork, newest_state
 from recolab.models.sequential import SequenceModel
@@ -61,6 +64,36 @@ class _Newest(nn.Module):
         return state
 
 
+class _Keep(nn.Module):
+    """What later visits will ask of T visits: (1, T, D) and ages (1, T) in days -> (n_blocks, 2, 1, n_heads, T, d)."""
+
+    def __init__(self, network: SequenceNetwork, max_len: int) -> None:
+        super().__init__()
+        self.norm_in, self.encoder = network.norm_in, _quicker(_steppable(network), max_len)
+
+    def forward(self, visits: Tensor, ages: Tensor) -> Tensor:
+        """Read one history whole."""
+        return self.encoder.keep(self.norm_in(visits), torch.ones_like(ages, dtype=torch.bool), ages)
+
+
+class _Step(nn.Module):
+    """The state after one visit (1, 1, D) more than those that are kept, and what there is to keep of it."""
+
+    def __init__(self, network: SequenceNetwork) -> None:
+        super().__init__()
+        self.norm_in, self.encoder, self.norm_out = network.norm_in, _steppable(network), network.norm_out
+
+    def forward(self, visit: Tensor, age: Tensor, ages: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
+        """Read on: its age (1, 1), and those of the ones that are kept (1, P)."""
+        state, own = self.encoder.step(self.norm_in(visit), torch.cat([ages, age], 1), kept)
+        return self.norm_out(state), own
+
+
+def _steppable(network: SequenceNetwork) -> TransformerEncoder:
+    assert isinstance(network.encoder, TransformerEncoder)
+    return network.encoder
+
+
 def _quicker(encoder: TransformerEncoder, max_len: int) -> TransformerEncoder:
     """Share an encoder's weights, with its places laid out: what may be read is told by them, and not asked again."""
     quicker = copy(encoder)
@@ -80,36 +113,92 @@ def export_encoder(model: SequenceModel, path: Path) -> None:
         raise ValueError(
             f"{model.name} foresees hidden visits and has no state after the newest: export a causal model"
         )
-    newest = _Newest(model.module.eval(), model.config.max_len).eval()
-    example = torch.zeros(1, 3, model.config.dim), torch.zeros(1, 3)
+    newest = _Newest(model.module.eval(), model.config.max_len)
     length = torch.export.Dim(LENGTH, min=1, max=model.config.max_len)
-    with torch.no_grad(), _quiet():
-        program = torch.onnx.export(
-            newest,
-            example,
-            input_names=list(INPUTS),
-            output_names=["state"],
-            dynamic_shapes={"visits": {1: length}, "ages": {1: length}},
-            dynamo=True,
-            verbose=False,
-        )
-    assert program is not None  # it is only where the old exporter is asked
+    shapes = {"visits": {1: length}, "ages": {1: length}}
+    program = _compiled(newest, _example(model, 3), INPUTS, ("state",), shapes)
     with write_atomically(path) as temporary:
         program.save(str(temporary))
         _require_equal(temporary, model)
 
 
+def export_steps(model: SequenceModel, folder: Path) -> bool:
+    """Write what reads one visit more than was read before (`CompiledSteps`), asked before it is kept  ->  whether it was written.
+
+    Only a causal Transformer knows such a step: others leave nothing here.
+    """
+    network, config = model.module.eval(), model.config
+    blocks = network.encoder.blocks if isinstance(network.encoder, TransformerEncoder) else ()
+    if not len(blocks) or model.objective().n_blanks or config.max_len < 2:
+        return False
+    length = torch.export.Dim(LENGTH, min=1, max=config.max_len)
+    before = torch.export.Dim(KEPT, min=1, max=config.max_len - 1)
+    keep, (bags, ages) = _Keep(network, config.max_len), _example(model, 3)
+    with torch.no_grad():
+        example = bags[:, :1], ages[:, :1], ages, keep(bags, ages)
+    shapes = {"visit": None, "age": None, "ages": {1: before}, "kept": {4: before}}
+    programs = {
+        KEEP: _compiled(keep, (bags, ages), INPUTS, ("kept",), {"visits": {1: length}, "ages": {1: length}}),
+        STEP: _compiled(_Step(network), example, STEP_INPUTS, ("state", "own"), shapes),
+    }
+    with TemporaryDirectory(dir=folder) as made:
+        for name, program in programs.items():
+            program.save(str(Path(made) / name))
+        _require_same_steps(Path(made), model)
+        for name in programs:
+            os.replace(Path(made) / name, folder / name)
+    return True
+
+
+def _compiled(
+    module: nn.Module,
+    example: tuple[Tensor, ...],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    shapes: dict[str, Any],
+) -> torch.onnx.ONNXProgram:
+    with torch.no_grad(), _quiet():
+        program = torch.onnx.export(
+            module.eval(),
+            example,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_shapes=shapes,
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None  # it is only where the old exporter is asked
+    return program
+
+
+def _example(model: SequenceModel, length: int) -> tuple[Tensor, Tensor]:
+    """Draw a history: bags (1, T, D) and ages (1, T) in days."""
+    rng = np.random.default_rng(length)
+    bags, ages = rng.normal(size=(1, length, model.config.dim)), rng.exponential(20, (1, length))
+    return torch.from_numpy(bags.astype(np.float32)), torch.from_numpy(ages.astype(np.float32))
+
+
+def _require_same_steps(folder: Path, model: SequenceModel) -> None:
+    read, longest = CompiledSteps(folder), model.config.max_len
+    for length in {2, 3, longest}:
+        bags, ages = _example(model, length)
+        visits, days = bags[0].numpy(), ages[0].numpy()
+        kept = read.keep(visits[:1], days[:1])
+        for n in range(1, length):
+            state, own = read.step(visits[n], days[: n + 1], kept)
+            kept = np.concatenate([kept, own], -2)
+        if not np.allclose(state, _by_torch(model.module, bags, ages), atol=TOLERANCE):
+            raise ValueError(f"{model.name} says other things by steps, of {length} visits: serve it without them")
+
+
 def _require_equal(path: Path, model: SequenceModel) -> None:
     """Ask both about histories of several lengths: an exporter may take the example's for the only one."""
-    read, rng = CompiledEncoder(path, model.config.max_len), np.random.default_rng(0)
+    read = CompiledEncoder(path, model.config.max_len)
     for length in {1, 2, model.config.max_len}:
-        bags, ages = (
-            rng.normal(size=(length, model.config.dim)).astype(np.float32),
-            rng.exponential(20, length).astype(np.float32),
-        )
-        wanted = _by_torch(model.module, torch.from_numpy(bags)[None], torch.from_numpy(ages)[None])
+        bags, ages = _example(model, length)
+        wanted = _by_torch(model.module, bags, ages)
         try:
-            found = read(bags, ages)
+            found = read(bags[0].numpy(), ages[0].numpy())
         except InvalidArgument as error:
             raise ValueError(f"{model.name} cannot be exported for histories of {length} visits: {error}") from error
         if not np.allclose(found, wanted, atol=TOLERANCE):

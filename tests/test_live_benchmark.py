@@ -1,4 +1,4 @@
-"""The live benchmark's shops: a grown one asks like its original, a walk tells of short lists, a kept state reads what it kept."""
+"""The live benchmark's shops: a grown one asks like its original, a walk tells of short lists, reading on is timed beside reading anew."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import live, live_load, live_shops, live_states
 from benchmarks.live_shops import grown, lists, recall, walk
-from recolab.live import Wish, open_shop, replay, ship
+from recolab.live import Wish, open_shop, parts, replay, ship
 from recolab.live.tables import FloatTable, IndexedTable, Int8Table, SkimmedTable, make_index
 from recolab.models.neighbours import Transitions
 from recolab.models.popularity import PersonalFrequency
@@ -90,17 +90,9 @@ def test_a_machine_has_a_bandwidth_and_a_speed():
     assert 1e8 < products < 1e13
 
 
-def test_a_kept_state_reads_what_was_kept():
-    states, rng = live_states.KeptStates(12), np.random.default_rng(0)
-    visit = rng.normal(size=live_states.DIM).astype(np.float32)
-    first = states.step(visit)
-    assert first.shape == visit.shape
-    np.testing.assert_allclose(states.step(visit), first)  # the newest place is overwritten by the same
-    states.kept[1, 1, :-1] += 1
-    assert np.abs(states.step(visit) - first).max() > 1e-3
-    query, keys, values = (rng.normal(size=shape).astype(np.float32) for shape in ((4,), (5, 4), (5, 4)))
-    weights = np.exp(keys @ query / 2)
-    np.testing.assert_allclose(live_states._read(query, keys, values), weights / weights.sum() @ values, rtol=1e-5)
+def test_reading_on_is_timed_beside_reading_anew(monkeypatch):
+    monkeypatch.setattr(live_states, "RUNS", 2)
+    assert min(live_states.anew_and_on(3)) > 0
 
 
 def test_each_case_is_measured_and_named_in_its_rows(monkeypatch, capsys):
@@ -156,3 +148,14 @@ def test_a_journal_of_so_many_events_is_written_as_a_shop_would(ring, tmp_path, 
     with open_shop(folder) as shop:
         assert sum(len(shop.live._sessions.of(user)) for user in list(shop.live._sessions._open)) >= 50
         assert {record["kind"] for record in replay(folder / "events.log")} == {"view"}
+
+
+def test_before_a_load_each_shopper_has_lived_in_the_shop(ring, tmp_path, monkeypatch):
+    monkeypatch.setattr(live_load, "shipped", lambda: ring)
+    monkeypatch.setattr(parts, "BYTES", 2000)
+    folder = live_load.copied(tmp_path)
+    live_load.live_in(folder, 3)
+    assert list((folder / "events.parts").iterdir())
+    with open_shop(folder) as shop:
+        met = live_load.shoppers(shop.live, 3)
+        assert min(len(shop.live._sessions.of(user)) for user in met) > 64

@@ -9,6 +9,7 @@ import pytest
 from recolab.histories import PAD
 from recolab.live import Choir, Favour, LiveRecommender, Wish, open_live, recommender, ship, shipping
 from recolab.live.choir import Heard
+from recolab.live.encoded import Fit
 from recolab.live.lists import choose
 from recolab.live.opinions import BLOCK, NOTHING, OfAll, OfSome, largest
 from recolab.live.tables import (
@@ -22,7 +23,6 @@ from recolab.live.tables import (
     make_index,
     save_index,
 )
-from recolab.live.voices import Fit
 from recolab.models.neighbours import Transitions
 from recolab.models.popularity import PersonalFrequency
 from recolab.models.transformer import Transformer, TransformerConfig

@@ -25,15 +25,18 @@ class SelfAttention(nn.Module):
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
         """Read the past: x (B, T, D), bias (B, n_heads, S, T) added to the fit, -inf where not to read  ->  (B, S, D), the last S."""
         query, key, value = self.shares(x)
-        query = query[:, :, -bias.size(-2) :]
+        return self.mix(query[:, :, -bias.size(-2) :], key, value, bias)
+
+    def mix(self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
+        """Let S queries (B, n_heads, S, d) read T keys and values (B, n_heads, T, d), bias as in `forward`  ->  (B, S, D)."""
         joined: Tensor = self.join(_joined(_mixed(query, key, value, bias, self.dropout)))
         return joined
 
-    def shares(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Give each head its query, key and value: x (B, T, D) -> three of (B, n_heads, T, D / n_heads)."""
+    def shares(self, x: Tensor, place: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+        """Give each head its query, key and value: x (B, T, D) -> three of (B, n_heads, T, D / n_heads); place: of the first."""
         query, key, value = (_heads(part, self.n_heads) for part in self.project(x).chunk(3, dim=-1))
         if self.turn is not None:
-            query, key = self.turn(query), self.turn(key)
+            query, key = self.turn(query, place), self.turn(key, place)
         return query, key, value
 
     def weights(self, x: Tensor, bias: Tensor) -> Tensor:
@@ -110,13 +113,21 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
         """Pass x (B, T, D) through the block with bias (B, n_heads, S, T)  ->  (B, S, D), what the last S positions became."""
+        return self.after(x[:, -bias.size(-2) :], self.attention(self.reads(x), bias))
+
+    def reads(self, x: Tensor) -> Tensor:
+        """Give what attention reads of what is known: (B, T, D) -> (B, T, D)."""
+        read: Tensor = self.norm_read(x) if self.norm == "pre" else x
+        return read
+
+    def after(self, asks: Tensor, found: Tensor) -> Tensor:
+        """Add what attention found to those that asked, and think: (B, S, D) each -> (B, S, D)."""
         thought: Tensor
-        asks = x[:, -bias.size(-2) :]
+        x = self._add(0, asks, found)
         if self.norm == "post":
-            x = self.norm_read(self._add(0, asks, self.attention(x, bias)))
+            x = self.norm_read(x)
             thought = self.norm_think(self._add(1, x, self.think(x)))
             return thought
-        x = self._add(0, asks, self.attention(self.norm_read(x), bias))
         thought = self._add(1, x, self.think(self.norm_think(x)))
         return thought
 

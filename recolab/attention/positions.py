@@ -43,6 +43,10 @@ class RelativePosition(nn.Module):
         laid_out: Tensor = self.bias[:, back]
         return laid_out
 
+    def newest(self, length: int) -> Tensor:
+        """Lay out the last reader's row alone, of at most max_len steps: (n_heads, 1, T)."""
+        return self.bias[:, self.ahead : self.ahead + length].flip(-1)[:, None]
+
 
 class RotaryPosition(nn.Module):
     """Turn queries and keys by an angle that grows with their place: their fit then knows only the distance (Su et al. 2021)."""
@@ -55,9 +59,10 @@ class RotaryPosition(nn.Module):
         self.register_buffer("speeds", speeds, persistent=False)
         self.speeds: Tensor
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Turn each pair of numbers by its own speed times the place: (..., T, d) -> (..., T, d)."""
-        angle = torch.arange(x.size(-2), device=x.device)[:, None] * self.speeds.to(x.dtype)  # (T, d/2)
+    def forward(self, x: Tensor, place: int = 0) -> Tensor:
+        """Turn each pair of numbers by its own speed times the place, the first standing at `place`: (..., T, d) -> (..., T, d)."""
+        places = torch.arange(place, place + x.size(-2), device=x.device)
+        angle = places[:, None] * self.speeds.to(x.dtype)  # (T, d/2)
         cos, sin = angle.cos(), angle.sin()
         first, second = x[..., 0::2], x[..., 1::2]
         return torch.stack([first * cos - second * sin, first * sin + second * cos], -1).flatten(-2)
@@ -73,9 +78,10 @@ class TimeBias(nn.Module):
         super().__init__()
         self.bias = nn.Parameter(torch.zeros(n_heads, n_steps))
 
-    def forward(self, ages: Tensor) -> Tensor:
-        """Lay the biases out: ages (B, T) in days -> (B, n_heads, T, T)."""
-        apart = (ages[:, :, None] - ages[:, None, :]).abs()
+    def forward(self, ages: Tensor, readers: Tensor | None = None) -> Tensor:
+        """Lay the biases out: ages (B, T) in days, those of S readers (all by default) -> (B, n_heads, S, T)."""
+        readers = ages if readers is None else readers
+        apart = (readers[:, :, None] - ages[:, None, :]).abs()
         step = (2 * apart + 1).log2().floor().long().clamp(max=self.bias.size(1) - 1)
         laid_out: Tensor = self.bias[:, step].transpose(0, 1)
         return laid_out

@@ -2,6 +2,7 @@
 
 from recolab.journal import Journal, JournalError, replay
 from recolab.live.choir import Choir
+from recolab.live.encoded import Encoded
 from recolab.live.ids import of_type, plain
 from recolab.live.lists import Card, Pick, Wish
 from recolab.live.newcomers import welcome
@@ -13,7 +14,7 @@ from recolab.live.shipping import keep_weights, open_live, open_voices, ship
 from recolab.live.shop import EVENTS, IMPRESSIONS, LiveShop
 from recolab.live.trial import Trial
 from recolab.live.versions import challenge, exchange, go_back, open_shop, promote, promoted, roll_back, version_folder
-from recolab.live.voices import Encoded, Favour, Habit, Linked, Voice
+from recolab.live.voices import Favour, Habit, Linked, Voice
 from recolab.live.weighing import learn_weights
 
 __all__ = [

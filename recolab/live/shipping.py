@@ -15,10 +15,11 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
-from recolab.compiled import CompiledEncoder
+from recolab.compiled import KEEP, STEP, CompiledEncoder, CompiledSteps
 from recolab.histories import Catalog, Histories, load_catalog, load_histories
 from recolab.lab import write_atomically
 from recolab.live.choir import Choir
+from recolab.live.encoded import LONG, Encoded
 from recolab.live.opinions import Floats
 from recolab.live.recommender import LiveRecommender
 from recolab.live.sessions import session_of
@@ -33,7 +34,7 @@ from recolab.live.tables import (
     make_index,
     save_index,
 )
-from recolab.live.voices import Encoded, Favour, Habit, Linked, Voice
+from recolab.live.voices import Favour, Habit, Linked, Voice
 
 if TYPE_CHECKING:  # who opens what was shipped needs none of the models
     from recolab.models.neighbours import Transitions
@@ -78,8 +79,8 @@ def ship(
         note = _write(Path(made), catalog, past, (model, transitions, habit))
         (folder / _NOTE).unlink(
             missing_ok=True
-        )  # between two shops, for as long as six files take to change their names
-        for name in (_CATALOG, _PAST, _ENCODER, _TABLES, _INDEX):
+        )  # between two shops, for as long as their files take to change their names
+        for name in (_CATALOG, _PAST, _ENCODER, KEEP, STEP, _TABLES, _INDEX):
             if (Path(made) / name).exists():
                 os.replace(Path(made) / name, folder / name)
             else:
@@ -92,11 +93,13 @@ def _write(
 ) -> dict[str, Any]:
     """Write all files but the note, which is returned."""
     model, transitions, habit = models
-    from recolab.export import export_encoder  # noqa: PLC0415  (torch: who opens what was shipped needs none)
+    from recolab.export import export_encoder, export_steps  # noqa: PLC0415  (torch: who opens what was shipped needs none)
 
     catalog.save(folder / _CATALOG)
     past.save(folder / _PAST)
     export_encoder(model, folder / _ENCODER)
+    if model.config.max_len > LONG:
+        export_steps(model, folder)
     links = transitions.links.tocsr()
     tables = {
         "table": model.module.table.weight.detach().numpy(),
@@ -156,8 +159,9 @@ def open_voices(folder: Path, *, int8: bool = False) -> list[Voice]:
         table = IndexedTable(tables["table"], load_index(folder / _INDEX))
     n_items = len(tables["table"])
     links = sparse.csr_matrix((tables["links"], tables["columns"], tables["ends"]), (n_items, n_items))
+    steps = CompiledSteps(folder) if (folder / STEP).exists() else None
     return [
-        Encoded(CompiledEncoder(folder / _ENCODER, note["max_len"]), table, note["max_len"]),
+        Encoded(CompiledEncoder(folder / _ENCODER, note["max_len"]), table, note["max_len"], steps=steps),
         Linked(links, note["transitions"]["half_life_days"], "Transitions"),
         Habit(**note["habit"]),
         Favour(tables["popularity"]),

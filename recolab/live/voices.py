@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass
 from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from recolab.compiled import CompiledEncoder
 from recolab.histories.packed import SECONDS_PER_DAY
 from recolab.live.opinions import NOTHING, Floats, Ints, OfAll, OfSome, Opinion, largest
 from recolab.live.sessions import WEIGHTS, Session
-from recolab.live.tables import ItemTable
 from recolab.live.votes import AllVotes, SomeVotes, loudness
 
 _SPECK = 1e-4  # of a vote
@@ -34,94 +31,6 @@ class Voice(Protocol):
 
     def welcome(self, like: sparse.csr_matrix) -> Self:
         """Make a voice that knows M items more, which are so much like the N known ones: (M, N), rows sum to 1 or 0."""
-
-
-@dataclass(frozen=True)
-class Fit:
-    """How well items fit a state (D,): the product, worked out for as many as are asked."""
-
-    table: ItemTable
-    state: Floats
-
-    def add_to(self, scores: Floats, weight: float) -> None:
-        """Ask the whole table."""
-        scores += self.table.scores(np.float32(weight) * self.state)
-
-    def of(self, rows: Ints) -> Floats:
-        """Ask some rows."""
-        found: Floats = self.table.vectors(rows) @ self.state
-        return found
-
-    def best(self, n: int) -> Ints:
-        """Search the table."""
-        return self.table.best(self.state, n)
-
-    def rough(self) -> Opinion:
-        """Ask the table that is there to be skimmed."""
-        return Fit(self.table.rough, self.state)
-
-
-@dataclass(frozen=True)
-class Bags:
-    """The newest T visits as the encoder's input is made from them: sums (T, D) of item vectors, sizes (T,), times (T,) in seconds."""
-
-    sums: Floats
-    sizes: Floats
-    times: NDArray[np.int64]
-
-    def plus(self, vector: Floats, at: int, most: int) -> Bags:
-        """Add an item to the newest visit, or begin the next; `most` visits are kept."""
-        if at == self.times[-1]:
-            sums, sizes = self.sums.copy(), self.sizes.copy()
-            sums[-1] += vector
-            sizes[-1] += 1
-            return Bags(sums, sizes, self.times)
-        first = max(len(self.times) + 1 - most, 0)
-        return Bags(
-            np.concatenate([self.sums[first:], vector[None]]),
-            np.append(self.sizes[first:], np.float32(1)),
-            np.append(self.times[first:], at),
-        )
-
-
-class Encoded:
-    """The sequence model: the state after the newest visit, times the item table."""
-
-    def __init__(self, encoder: CompiledEncoder, table: ItemTable, max_len: int, name: str = "Transformer") -> None:
-        """max_len: visits read."""
-        self.encoder, self.table, self.max_len, self.name = encoder, table, max_len, name
-
-    def opinion(self, session: Session, now: int) -> Opinion:
-        """Read the session; nothing to say of none."""
-        return Fit(self.table, self.state(session, now)) if len(session) else NOTHING
-
-    def state(self, session: Session, now: int) -> Floats:
-        """Read the newest visits: (D,)."""
-        bags = self._bags(session)
-        ages = ((now - bags.times) / SECONDS_PER_DAY).astype(np.float32)
-        visits = (bags.sums / np.sqrt(bags.sizes)[:, None]).astype(np.float32, copy=False)
-        return self.encoder(visits, ages)
-
-    def _bags(self, session: Session) -> Bags:
-        bags: Bags | None = session.memory.get(self)
-        if bags is None:
-            starts = session.visits()[-self.max_len :]
-            first = starts[0]
-            sums = np.add.reduceat(self.table.vectors(session.items[first:]), starts - first, axis=0)
-            sizes = np.diff(starts, append=len(session)).astype(np.float32)
-            bags = session.memory[self] = Bags(sums, sizes, session.times[starts])
-        return bags
-
-    def follow(self, before: Session, after: Session, row: int, at: int, kind: int) -> None:  # noqa: ARG002
-        """Keep the visits' sums, not their states: fifty visits are read again sooner than states are looked after."""
-        known: Bags | None = before.memory.get(self)
-        if known is not None and len(after) > len(before) and at >= known.times[-1]:
-            after.memory[self] = known.plus(self.table.vectors(np.array([row]))[0], at, self.max_len)
-
-    def welcome(self, like: sparse.csr_matrix) -> Self:
-        """Give each its vector: the mean of those it is like."""
-        new = like @ self.table.vectors(np.arange(len(self.table)))
-        return type(self)(self.encoder, self.table.plus(new.astype(np.float32)), self.max_len, self.name)
 
 
 class Linked:

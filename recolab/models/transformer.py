@@ -84,6 +84,34 @@ class TransformerEncoder(nn.Module):
             x = block(x, bias if number < len(self.blocks) else bias[..., -1:, :])
         return x[:, -1]
 
+    def keep(self, x: Tensor, is_visit: Tensor, ages: Tensor) -> Tensor:
+        """Read as `forward`, for what later visits will ask of these: keys and values (n_blocks, 2, W, n_heads, T, d)."""
+        x, bias = self._placed(x, is_visit, ages)
+        kept = []
+        for block in self.blocks:
+            _, key, value = block.attention.shares(block.reads(x))
+            kept.append(torch.stack([key, value]))
+            x = block(x, bias)
+        return torch.stack(kept)
+
+    def step(self, x: Tensor, ages: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
+        """Read one visit more than the P of which keys and values are kept, causally: x (W, 1, D), ages (W, P + 1) of all in days.
+
+        ->  its state (W, D), and its own keys and values (n_blocks, 2, W, n_heads, 1, d)
+        """
+        place, found = kept.size(-2), []
+        bias = x.new_zeros(1, 1, 1, place + 1) if self.relative is None else self.relative.newest(place + 1)
+        if self.time is not None:
+            bias = bias + self.time(ages, ages[:, -1:])
+        if self.absolute is not None:
+            x = x + self.absolute.vectors.weight[place : place + 1]
+        for block, before in zip(self.blocks, kept.unbind(), strict=True):
+            query, *own = block.attention.shares(block.reads(x), place)
+            keys, values = (torch.cat(both, -2) for both in zip(before.unbind(), own, strict=True))
+            x = block.after(x, block.attention.mix(query, keys, values, bias))
+            found.append(torch.stack(own))
+        return x[:, -1], torch.stack(found)
+
     def _placed(self, x: Tensor, is_visit: Tensor, ages: Tensor) -> tuple[Tensor, Tensor]:
         """Give visits their places, and say what may be read: (W, T, D), (W, n_heads or 1, T, T)."""
         bias = x.new_zeros(()).masked_fill(~self.visible(is_visit)[:, None], -torch.inf)  # (W, 1, T, T)
