@@ -125,8 +125,9 @@ class Encoded:
         if known is None or len(after) == len(before) or at < known.times[-1]:
             return
         bags = after.memory[self] = known.plus(self.table.vectors(np.array([row]))[0], at, self.max_len)
-        if self.steps in before.memory and len(bags.times) < self.max_len:
-            after.memory[self.steps] = before.memory[self.steps]
+        kept = before.memory.get(self.steps)
+        if kept is not None and len(bags.times) < self.max_len:
+            after.memory[self.steps] = kept
 
     def welcome(self, like: sparse.csr_matrix) -> Self:
         """Give each its vector: the mean of those it is like."""
