@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 INPUTS = ("visits", "ages")
-STEP_INPUTS = ("visit", "age", "ages", "kept")
+STEP_INPUTS = ("visit", "kept", "ages", "age")  # the last two where the encoder knows of times
 LENGTH, KEPT = "visits", "kept"  # what ONNX calls the number of them, and of those that were read before
 KEEP, STEP = "keep.onnx", "step.onnx"
 
@@ -45,6 +45,7 @@ class CompiledSteps:
 
     def __init__(self, folder: Path) -> None:
         self._keep, self._step = _session(folder / KEEP), _session(folder / STEP)
+        self._names = STEP_INPUTS[: len(self._step.get_inputs())]
 
     def keep(self, visits: Floats, ages: Floats) -> Floats:
         """Read P visits, as `CompiledEncoder` takes them  ->  kept."""
@@ -54,8 +55,8 @@ class CompiledSteps:
 
     def step(self, visit: Floats, ages: Floats, kept: Floats) -> tuple[Floats, Floats]:
         """Read one more: its bag (D,), and the ages (P + 1,) of all  ->  its state (D,), and what there is to keep of it (P = 1)."""
-        asked = {"visit": visit[None, None], "age": ages[None, -1:], "ages": ages[None, :-1], "kept": kept}
-        state, own = self._step.run(None, asked)
+        asked = visit[None, None], kept, ages[None, :-1], ages[None, -1:]
+        state, own = self._step.run(None, dict(zip(self._names, asked, strict=False)))
         return state[0], own
 
 

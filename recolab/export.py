@@ -83,9 +83,12 @@ class _Step(nn.Module):
         super().__init__()
         self.norm_in, self.encoder, self.norm_out = network.norm_in, _steppable(network), network.norm_out
 
-    def forward(self, visit: Tensor, age: Tensor, ages: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
-        """Read on: its age (1, 1), and those of the ones that are kept (1, P)."""
-        state, own = self.encoder.step(self.norm_in(visit), torch.cat([ages, age], 1), kept)
+    def forward(
+        self, visit: Tensor, kept: Tensor, ages: Tensor | None = None, age: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Read on; ages (1, P) of the ones that are kept, and its own (1, 1), where the encoder knows of times."""
+        days = None if ages is None or age is None else torch.cat([ages, age], 1)
+        state, own = self.encoder.step(self.norm_in(visit), days, kept)
         return self.norm_out(state), own
 
 
@@ -128,18 +131,21 @@ def export_steps(model: SequenceModel, folder: Path) -> bool:
     Only a causal Transformer knows such a step: others leave nothing here.
     """
     network, config = model.module.eval(), model.config
-    blocks = network.encoder.blocks if isinstance(network.encoder, TransformerEncoder) else ()
-    if not len(blocks) or model.objective().n_blanks or config.max_len < 2:
+    encoder = network.encoder
+    causal = isinstance(encoder, TransformerEncoder) and not model.objective().n_blanks
+    if not causal or not len(encoder.blocks) or config.max_len < 2:
         return False
     length = torch.export.Dim(LENGTH, min=1, max=config.max_len)
     before = torch.export.Dim(KEPT, min=1, max=config.max_len - 1)
     keep, (bags, ages) = _Keep(network, config.max_len), _example(model, 3)
     with torch.no_grad():
-        example = bags[:, :1], ages[:, :1], ages, keep(bags, ages)
-    shapes = {"visit": None, "age": None, "ages": {1: before}, "kept": {4: before}}
+        example = bags[:, :1], keep(bags, ages), ages, ages[:, :1]
+    n_inputs = 2 if encoder.time is None else len(STEP_INPUTS)  # torch exports no input that nothing reads
+    inputs = STEP_INPUTS[:n_inputs]
+    shapes: dict[str, Any] = dict(zip(inputs, ({}, {4: before}, {1: before}, {}), strict=False))
     programs = {
         KEEP: _compiled(keep, (bags, ages), INPUTS, ("kept",), {"visits": {1: length}, "ages": {1: length}}),
-        STEP: _compiled(_Step(network), example, STEP_INPUTS, ("state", "own"), shapes),
+        STEP: _compiled(_Step(network), example[:n_inputs], inputs, ("state", "own"), shapes),
     }
     with TemporaryDirectory(dir=folder) as made:
         for name, program in programs.items():

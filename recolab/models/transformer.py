@@ -94,14 +94,16 @@ class TransformerEncoder(nn.Module):
             x = block(x, bias)
         return torch.stack(kept)
 
-    def step(self, x: Tensor, ages: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
-        """Read one visit more than the P of which keys and values are kept, causally: x (W, 1, D), ages (W, P + 1) of all in days.
+    def step(self, x: Tensor, ages: Tensor | None, kept: Tensor) -> tuple[Tensor, Tensor]:
+        """Read one visit more than the P of which keys and values are kept, causally: x (W, 1, D).
 
+        ages: (W, P + 1) of all in days, where there is a time bias
         ->  its state (W, D), and its own keys and values (n_blocks, 2, W, n_heads, 1, d)
         """
         place, found = kept.size(-2), []
         bias = x.new_zeros(1, 1, 1, place + 1) if self.relative is None else self.relative.newest(place + 1)
         if self.time is not None:
+            assert ages is not None
             bias = bias + self.time(ages, ages[:, -1:])
         if self.absolute is not None:
             x = x + self.absolute.vectors.weight[place : place + 1]
