@@ -132,8 +132,8 @@ def export_steps(model: SequenceModel, folder: Path) -> bool:
     """
     network, config = model.module.eval(), model.config
     encoder = network.encoder
-    causal = isinstance(encoder, TransformerEncoder) and not model.objective().n_blanks
-    if not causal or not len(encoder.blocks) or config.max_len < 2:
+    steps = isinstance(encoder, TransformerEncoder) and len(encoder.blocks) > 0 and config.max_len > 1
+    if not steps or model.objective().n_blanks:
         return False
     length = torch.export.Dim(LENGTH, min=1, max=config.max_len)
     before = torch.export.Dim(KEPT, min=1, max=config.max_len - 1)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -88,7 +89,7 @@ class TransformerEncoder(nn.Module):
         """Read as `forward`, for what later visits will ask of these: keys and values (n_blocks, 2, W, n_heads, T, d)."""
         x, bias = self._placed(x, is_visit, ages)
         kept = []
-        for block in self.blocks:
+        for block in cast("Iterable[Block]", self.blocks):
             _, key, value = block.attention.shares(block.reads(x))
             kept.append(torch.stack([key, value]))
             x = block(x, bias)
@@ -107,7 +108,7 @@ class TransformerEncoder(nn.Module):
             bias = bias + self.time(ages, ages[:, -1:])
         if self.absolute is not None:
             x = x + self.absolute.vectors.weight[place : place + 1]
-        for block, before in zip(self.blocks, kept.unbind(), strict=True):
+        for block, before in zip(cast("Iterable[Block]", self.blocks), kept.unbind(), strict=True):
             query, *own = block.attention.shares(block.reads(x), place)
             keys, values = (torch.cat(both, -2) for both in zip(before.unbind(), own, strict=True))
             x = block.after(x, block.attention.mix(query, keys, values, bias))
