@@ -115,6 +115,11 @@ def test_its_table_has_the_epochs_of_all_three():
     assert len(taken) == 3
     for seconds in taken.values():
         said(f"{seconds} s", "an epoch of Beauty")
+    drawn = dict(
+        table("training").filter(pl.col("case").str.contains("negatives")).select("case", "seconds").iter_rows()
+    )
+    said(f"{drawn['1,024 shared negatives']:.1f} s", "the same with 1,024 shared negatives")
+    said(f"RecTools {drawn['256 sampled negatives']:.0f} s", "the same with 1,024 shared negatives")
 
 
 def test_its_table_has_the_milliseconds_of_a_list():
