@@ -28,6 +28,7 @@ from recolab.service import health
 URL, CONNECTIONS = "http://127.0.0.1:8765", 6
 READY = "/page/icon.svg"  # an answer that lies ready: what the server and the load cost themselves
 LIVED = 100  # events of each shopper before the load, on average: models read 64 visits
+WARM = 60  # seconds of the load before it is watched: the first parts of the journal are summed up by then
 EVERY = 2.0  # seconds between two looks at the memory
 Figures = dict[str, tuple[float, str] | tuple[float, str, float]]
 
@@ -84,7 +85,7 @@ def loaded(named: str, n_shoppers: int, seconds: int) -> Figures:
             try:
                 wait_for_answer()
                 ready = _wrk(environment, 10, READY)
-                _wrk(environment, 10)
+                _wrk(environment, WARM)
                 with Watched(served.pid) as memory:
                     told = _wrk(environment, seconds)
             finally:
