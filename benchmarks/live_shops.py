@@ -107,7 +107,7 @@ def grown(n_items: int) -> tuple[Callable[[Asked], LiveRecommender], float]:
     compiled = CompiledEncoder(shipped() / "encoder.onnx", encoded.max_len)
     asked = range(0, len(past), max(len(past) // 200, 1))
     read = Encoded(compiled, FloatTable(table), encoded.max_len)
-    states = np.stack([read.state(session_of(past, b), past.as_of) for b in asked if past.lengths[b]])
+    states = np.stack([read.state(session_of(past, b)) for b in asked if past.lengths[b]])
     index, found = make_index(table, states)
     others = [Linked(links, linked.half_life / 86_400, linked.name), Habit(habit.days, habit.visits), Favour(sold)]
     tables = {"whole": FloatTable, "skimmed": SkimmedTable, "indexed": lambda table: IndexedTable(table, index)}

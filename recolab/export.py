@@ -128,11 +128,11 @@ def export_encoder(model: SequenceModel, path: Path) -> None:
 def export_steps(model: SequenceModel, folder: Path) -> bool:
     """Write what reads one visit more than was read before (`CompiledSteps`), asked before it is kept  ->  whether it was written.
 
-    Only a causal Transformer knows such a step: others leave nothing here.
+    Only a causal Transformer, of four visits or more, knows such a step: others leave nothing here.
     """
     network, config = model.module.eval(), model.config
     encoder = network.encoder
-    steps = isinstance(encoder, TransformerEncoder) and len(encoder.blocks) > 0 and config.max_len > 1
+    steps = isinstance(encoder, TransformerEncoder) and len(encoder.blocks) > 0 and config.max_len > 3
     if not steps or model.objective().n_blanks:
         return False
     length = torch.export.Dim(LENGTH, min=1, max=config.max_len)

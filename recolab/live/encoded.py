@@ -16,6 +16,7 @@ from recolab.live.sessions import Session
 from recolab.live.tables import ItemTable
 
 LONG = 128  # visits from which on it pays to keep what was read of them (`make benchmark NAME="live encoder"`)
+UNREAD = np.zeros((0, 0), np.float32)  # no visit is kept yet
 MISSED = 8  # visits that came since the last list: of more, all is sooner read anew
 
 
@@ -81,26 +82,27 @@ class Encoded:
         """max_len: visits read    steps: by which a history of `LONG` visits is read on, instead of anew."""
         self.encoder, self.table, self.max_len, self.name, self.steps = encoder, table, max_len, name, steps
 
-    def opinion(self, session: Session, now: int) -> Opinion:
+    def opinion(self, session: Session, now: int) -> Opinion:  # noqa: ARG002  what matters is how far apart visits stand
         """Read the session; nothing to say of none."""
-        return Fit(self.table, self.state(session, now)) if len(session) else NOTHING
+        return Fit(self.table, self.state(session)) if len(session) else NOTHING
 
-    def state(self, session: Session, now: int) -> Floats:
+    def state(self, session: Session) -> Floats:
         """Read the newest visits: (D,)."""
         bags = self._bags(session)
-        ages = ((now - bags.times) / SECONDS_PER_DAY).astype(np.float32)
+        # Encoders read how far apart visits stand: counted from the oldest, it is rounded alike whenever it is asked.
+        ages = ((bags.times[0] - bags.times) / SECONDS_PER_DAY).astype(np.float32)
         visits = (bags.sums / np.sqrt(bags.sizes)[:, None]).astype(np.float32, copy=False)
-        if self.steps is not None and LONG <= len(visits) < self.max_len:
-            return self._read_on(self.steps, session, visits, ages)
+        kept: Floats | None = session.memory.get(self.steps)
+        if self.steps is not None and kept is not None and LONG <= len(visits) < self.max_len:
+            return self._read_on(self.steps, kept, session, visits, ages)
         return self.encoder(visits, ages)
 
-    def _read_on(self, steps: CompiledSteps, session: Session, visits: Floats, ages: Floats) -> Floats:
+    def _read_on(self, steps: CompiledSteps, kept: Floats, session: Session, visits: Floats, ages: Floats) -> Floats:
         """Read the visits that came since the last list: the newest may still grow, so nothing is kept of it.
 
         (A history of max_len visits is read anew: each new visit pushes one out that all others have read.)
         """
-        kept: Floats | None = session.memory.get(steps)
-        if kept is None or len(visits) - kept.shape[-2] > MISSED:
+        if len(visits) - kept.shape[-2] > MISSED:
             kept = steps.keep(visits[:-1], ages[:-1])
         for n in range(kept.shape[-2], len(visits) - 1):
             _, own = steps.step(visits[n], ages[: n + 1], kept)
@@ -120,14 +122,16 @@ class Encoded:
         return bags
 
     def follow(self, before: Session, after: Session, row: int, at: int, kind: int) -> None:  # noqa: ARG002
-        """Keep the visits' sums, and what was read of those before the newest, as long as no visit goes."""
+        """Keep the visits' sums, and what was read of those before the newest, as long as no visit goes.
+
+        (Of who only asks nothing is read twice, so nothing is kept.)
+        """
         known: Bags | None = before.memory.get(self)
         if known is None or len(after) == len(before) or at < known.times[-1]:
             return
         bags = after.memory[self] = known.plus(self.table.vectors(np.array([row]))[0], at, self.max_len)
-        kept = before.memory.get(self.steps)
-        if kept is not None and len(bags.times) < self.max_len:
-            after.memory[self.steps] = kept
+        if self.steps is not None and len(bags.times) < self.max_len:
+            after.memory[self.steps] = before.memory.get(self.steps, UNREAD)
 
     def welcome(self, like: sparse.csr_matrix) -> Self:
         """Give each its vector: the mean of those it is like."""

@@ -98,8 +98,7 @@ def _write(
     catalog.save(folder / _CATALOG)
     past.save(folder / _PAST)
     export_encoder(model, folder / _ENCODER)
-    if model.config.max_len > LONG:
-        export_steps(model, folder)
+    steps = model.config.max_len > LONG and export_steps(model, folder)
     links = transitions.links.tocsr()
     tables = {
         "table": model.module.table.weight.detach().numpy(),
@@ -113,6 +112,7 @@ def _write(
         save_file({name: np.ascontiguousarray(table) for name, table in tables.items()}, temporary)
     return {
         "max_len": model.config.max_len,
+        "steps": steps,
         "transitions": {"half_life_days": transitions.half_life_days},
         "habit": {"half_life_days": habit.half_life_days, "half_life_visits": habit.half_life_visits},
         "index_recall": _ship_index(folder, tables["table"], past, model.config.max_len),
@@ -125,7 +125,7 @@ def _ship_index(folder: Path, table: Floats, past: Histories, max_len: int) -> f
         return None
     encoded = Encoded(CompiledEncoder(folder / _ENCODER, max_len), FloatTable(table), max_len)
     asked = np.flatnonzero(past.lengths > 0)[:: max(len(past) // ASKED, 1)]
-    states = np.stack([encoded.state(session_of(past, b), past.as_of) for b in asked])
+    states = np.stack([encoded.state(session_of(past, b)) for b in asked])
     index, recall = make_index(table, states)
     save_index(index, folder / _INDEX)
     return recall
@@ -159,7 +159,7 @@ def open_voices(folder: Path, *, int8: bool = False) -> list[Voice]:
         table = IndexedTable(tables["table"], load_index(folder / _INDEX))
     n_items = len(tables["table"])
     links = sparse.csr_matrix((tables["links"], tables["columns"], tables["ends"]), (n_items, n_items))
-    steps = CompiledSteps(folder) if (folder / STEP).exists() else None
+    steps = CompiledSteps(folder) if note.get("steps") else None  # said with the encoder that they belong to
     return [
         Encoded(CompiledEncoder(folder / _ENCODER, note["max_len"]), table, note["max_len"], steps=steps),
         Linked(links, note["transitions"]["half_life_days"], "Transitions"),
