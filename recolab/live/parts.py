@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import threading
 import warnings
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
 from io import BytesIO
@@ -87,21 +87,20 @@ class PartsKeeper:
 
     def __init__(self, journal: Journal) -> None:
         self.journal, self._tried, self._closing = journal, reached(journal.path), False
-        self._thread: threading.Thread | None = None
+        self._worker = ThreadPoolExecutor(1, "parts")  # one for all: each new thread would keep memory of its own
+        self._kept: Future[None] | None = None
 
     def look(self) -> None:
         """Begin another part where the journal has grown by one since it was last tried."""
-        busy = self._thread is not None and self._thread.is_alive()
+        busy = self._kept is not None and not self._kept.done()
         if self.journal.size - self._tried >= BYTES and not busy:
             self._tried = self.journal.size
-            self._thread = threading.Thread(target=self._keep, daemon=True)
-            self._thread.start()
+            self._kept = self._worker.submit(self._keep)
 
     def close(self) -> None:
         """Wait for the part that is being written."""
         self._closing = True
-        if self._thread is not None:
-            self._thread.join()
+        self._worker.shutdown()
 
     def _keep(self) -> None:
         try:
