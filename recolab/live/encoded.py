@@ -93,7 +93,7 @@ class Encoded:
         ages = ((bags.times[0] - bags.times) / SECONDS_PER_DAY).astype(np.float32)
         visits = (bags.sums / np.sqrt(bags.sizes)[:, None]).astype(np.float32, copy=False)
         kept: Floats | None = session.memory.get(self.steps)
-        if self.steps is not None and kept is not None and LONG <= len(visits) < self.max_len:
+        if self.steps is not None and kept is not None and len(visits) >= LONG:
             return self._read_on(self.steps, kept, session, visits, ages)
         return self.encoder(visits, ages)
 
