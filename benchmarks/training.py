@@ -186,9 +186,8 @@ def figures(mine: dict[str, Any], peers: dict[str, dict[str, Any]]) -> Iterator[
 def main(minutes: float) -> None:
     """Measure all in one go, print one JSON line per figure, and write the table that notebook 07 may show."""
     os.environ["OMP_NUM_THREADS"] = THREADS
-    os.environ.pop(
-        "OMP_WAIT_POLICY", None
-    )  # as `make` sets it, for busy machines, an epoch takes 1.6 times as long on this quiet one
+    # As `make` sets it, for busy machines, an epoch takes 1.6 times as long on this quiet one.
+    os.environ.pop("OMP_WAIT_POLICY", None)
     for name, _ in PEERS.values():
         python_of(name)
     budgets = [budget for budget in MINUTES if budget <= minutes] or [minutes]

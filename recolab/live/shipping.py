@@ -77,9 +77,8 @@ def ship(
         shutil.rmtree(old)
     with TemporaryDirectory(prefix=_SHIPPING, dir=folder) as made:
         note = _write(Path(made), catalog, past, (model, transitions, habit))
-        (folder / _NOTE).unlink(
-            missing_ok=True
-        )  # between two shops, for as long as their files take to change their names
+        # Between two shops, for as long as their files take to change their names, there is no note.
+        (folder / _NOTE).unlink(missing_ok=True)
         for name in (_CATALOG, _PAST, _ENCODER, KEEP, STEP, _TABLES, _INDEX):
             if (Path(made) / name).exists():
                 os.replace(Path(made) / name, folder / name)
