@@ -1,16 +1,19 @@
-"""One Transformer as good as so many minutes allow: as wide and as long as fits, with less and less dropout while that helps."""
+"""Transformers as good as so many minutes allow: as wide and as long as fits, with less and less dropout while that helps."""
 
 from __future__ import annotations
 
 import math
 import time
 from functools import partial
+from itertools import count
+from typing import cast
 
 import numpy as np
 import torch
 
 from recolab.evaluation import Task, validation_score
 from recolab.histories import Histories
+from recolab.models.ensemble import Ensemble
 from recolab.models.following import WithFollowers
 from recolab.models.transformer import Transformer, TransformerConfig
 from recolab.training import TrainConfig
@@ -28,6 +31,8 @@ REMEMBERED: Space = {  # how much followers count, the likeliest first
     "half_life_days": [1.5, 5.0, 30.0],
 }
 TRIALS = 24  # of them, at most
+NETWORKS = 6  # that an ensemble may choose from: of four networks the mean is hardly better than of three
+APART = 1000  # between the seeds of runs: whoever repeats it all with the next seed shall meet none of them again
 PROBED = 10  # one history in so many is enough to tell how long an epoch takes
 
 
@@ -38,24 +43,32 @@ def grow_transformer(histories: Histories, task: Task, seconds: float, seed: int
     histories: all that may be learned from    seconds: about how long    ->  the best run at its best epoch; its log tells all
     Raises ValueError for seconds that are no number.
     """
-    if math.isnan(seconds):
-        raise ValueError("seconds is not a number: say how long it may take, or inf")
-    ends = time.perf_counter() + seconds
-    negatives = 0 if _can_ask_all(histories, task, seconds) else SAMPLED
-    dim, epochs = _affordable(_epoch_seconds(histories, task, negatives, seed), seconds)
-    best: Transformer | None = None
-    for dropouts in DROPOUTS:
-        started = time.perf_counter()
-        model = _trained(histories, task, negatives, seed, dropouts, dim, epochs)
-        if best is not None and best_epoch(model)[1] <= best_epoch(best)[1]:
-            return best
-        best, now = model, time.perf_counter()
-        if now + (now - started) > ends:
-            break
-    return best  # type: ignore[return-value]  # there is a first
+    return max(_Runs(histories, task, seconds, seed).less_dropout(), key=_worth)
 
 
-def remember(model: Transformer, histories: Histories, task: Task, seconds: float, seed: int) -> WithFollowers:
+def grow_ensemble(histories: Histories, task: Task, seconds: float, seed: int) -> Ensemble:
+    """Grow as `grow_transformer` does, then more networks like the best one while there is time; those that help answer together.
+
+    ->  best first, each of which makes the mean of the logits better on validation than those before it do alone
+    Raises ValueError for seconds that are no number.
+    """
+    runs = _Runs(histories, task, seconds, seed)
+    models = runs.less_dropout()
+    best = max(models, key=_worth).config
+    while len(models) < NETWORKS and runs.time_for_another():
+        models.append(runs.run((best.dropout, cast("float", best.input_dropout))))
+    first, *others = sorted(models, key=_worth, reverse=True)
+    together, worth = Ensemble([first]), _worth(first)
+    for model in others:
+        larger = Ensemble([*together.models, model])
+        if (found := validation_score(larger, task)) > worth:
+            together, worth = larger, found
+    return together
+
+
+def remember(
+    model: Transformer | Ensemble, histories: Histories, task: Task, seconds: float, seed: int
+) -> WithFollowers:
     """Let a trained model remember what followed what, as much as validation likes: with no trust at all where it is better alone.
 
     histories: those that the model learned from    seconds: at most, but for one trial and the last fit
@@ -72,6 +85,44 @@ def best_epoch(model: Transformer) -> tuple[int, float]:
     """Say which epoch was kept, and its validation score."""
     best = max(model.log, key=lambda row: row["validation"])
     return int(best["epoch"]), best["validation"]
+
+
+class _Runs:
+    """Whole trainings on the same histories, one after the other, each from a seed of its own, within so many seconds."""
+
+    def __init__(self, histories: Histories, task: Task, seconds: float, seed: int) -> None:
+        if math.isnan(seconds):
+            raise ValueError("seconds is not a number: say how long it may take, or inf")
+        self.histories, self.task, self.seeds = histories, task, count(seed, APART)
+        self.ends, self.longest = time.perf_counter() + seconds, 0.0
+        self.negatives = 0 if _can_ask_all(histories, task, seconds) else SAMPLED
+        self.dim, self.epochs = _affordable(_epoch_seconds(histories, task, self.negatives, seed), seconds)
+
+    def less_dropout(self) -> list[Transformer]:
+        """Train with less and less dropout, until the newest is no better than the best or time is short."""
+        models = [self.run(DROPOUTS[0])]
+        for dropouts in DROPOUTS[1:]:
+            if not self.time_for_another():
+                break
+            models.append(self.run(dropouts))
+            if _worth(models[-1]) <= _worth(models[-2]):
+                break
+        return models
+
+    def run(self, dropouts: tuple[float, float]) -> Transformer:
+        """Train once, from the next seed."""
+        started = time.perf_counter()
+        model = _trained(self, dropouts, next(self.seeds))
+        self.longest = max(self.longest, time.perf_counter() - started)
+        return model
+
+    def time_for_another(self) -> bool:
+        """Tell whether one more is over in time, should it take as long as the longest so far."""
+        return time.perf_counter() + self.longest <= self.ends
+
+
+def _worth(model: Transformer) -> float:
+    return best_epoch(model)[1]
 
 
 def _affordable(epoch_seconds: float, seconds: float) -> tuple[int, int]:
@@ -103,12 +154,11 @@ def _epoch_seconds(histories: Histories, task: Task, negatives: int, seed: int) 
     return apart * probe.log[0]["seconds"] + ends[0]
 
 
-def _trained(
-    histories: Histories, task: Task, negatives: int, seed: int, dropouts: tuple[float, float], dim: int, epochs: int
-) -> Transformer:
-    training = TrainConfig(epochs, patience=PATIENCE, seed=seed, progress=False)
-    model = Transformer(_shape(dropouts, dim, negatives), training)
-    return model.fit(histories, task.catalog, validate=lambda so_far: validation_score(so_far, task))
+def _trained(runs: _Runs, dropouts: tuple[float, float], seed: int) -> Transformer:
+    training = TrainConfig(runs.epochs, patience=PATIENCE, seed=seed, progress=False)
+    model = Transformer(_shape(dropouts, runs.dim, runs.negatives), training)
+    task = runs.task
+    return model.fit(runs.histories, task.catalog, validate=lambda so_far: validation_score(so_far, task))
 
 
 def _shape(dropouts: tuple[float, float], dim: int, negatives: int) -> TransformerConfig:

@@ -37,10 +37,10 @@ def runs(monkeypatch):
     """Every run that is made, with made-up seconds: an epoch of width 64 takes one; less dropout is better."""
     made, clock = [], [0.0]
 
-    def trained(_, __, ___, ____, dropouts, dim, epochs):
-        made.append((dropouts, dim, epochs))
-        clock[0] += epochs * dim / 64
-        return Told(1 - sum(dropouts), epochs)
+    def trained(runs, dropouts, seed):
+        made.append((dropouts, runs.dim, runs.epochs))
+        clock[0] += runs.epochs * runs.dim / 64
+        return Told(1 - sum(dropouts), runs.epochs)
 
     monkeypatch.setattr(growing, "_trained", trained)
     monkeypatch.setattr(growing, "_epoch_seconds", lambda *_: 1.0)

@@ -137,7 +137,7 @@ class EncoderDecoder(SequenceModel):
 
     def score(self, histories: Histories) -> NDArray[np.float32]:
         """Score the catalog as the first item of a list, in logits: B histories -> (B, N), PAD at -inf."""
-        scores = np.empty((len(histories), self.module.table.num_embeddings), np.float32)
+        scores = np.empty((len(histories), self.n_items), np.float32)
         for chosen, next_scores in self._readers(histories, 1):
             scores[chosen] = next_scores(torch.zeros(len(chosen), 1, 0, dtype=torch.long))[:, 0].numpy()
         scores[:, PAD] = -np.inf
@@ -162,14 +162,13 @@ class EncoderDecoder(SequenceModel):
         if min(beam, k) < 1:
             raise ValueError(f"beam = {beam} and k = {k} must be 1 or more")
         rows, log_p = np.empty((len(histories), k), np.int64), np.empty((len(histories), k), np.float32)
-        n_items = self.module.table.num_embeddings
         for chosen, next_scores in self._readers(histories, beam):
-            closed = np.zeros((len(chosen), n_items), bool) if forbidden is None else forbidden[chosen]
+            closed = np.zeros((len(chosen), self.n_items), bool) if forbidden is None else forbidden[chosen]
             closed[:, PAD] = True
             if not allow_repeats:
                 past = histories.take(chosen)
                 closed[past.owners, past.items] = True
-            if (fewest := n_items - int(closed.sum(1).max())) < k:
+            if (fewest := self.n_items - int(closed.sum(1).max())) < k:
                 raise ValueError(f"a list of {k} is asked for, but somebody may be given {fewest} items only")
             with torch.inference_mode():
                 found = write_best(next_scores, torch.from_numpy(closed), k, beam)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recolab.histories import Catalog, Histories
+from recolab.models.ensemble import Ensemble
 from recolab.models.neighbours import Transitions
 from recolab.models.sequential import SequenceModel
 
@@ -24,7 +25,7 @@ class WithFollowers:
 
     def __init__(
         self,
-        model: SequenceModel,
+        model: SequenceModel | Ensemble,
         trust: float = 1.0,
         sharpness: float = 30.0,
         half_life_days: float = 1.5,
@@ -42,7 +43,7 @@ class WithFollowers:
 
         Raises ValueError where it learned on a catalog of another size.
         """
-        if (known := self.model.module.table.num_embeddings) != len(catalog):
+        if (known := self.model.n_items) != len(catalog):
             raise ValueError(
                 f"{self.model.name} knows {known} rows, the catalog has {len(catalog)}: give its own catalog"
             )

@@ -41,6 +41,11 @@ class SequenceModel:
         self.name = name or type(self).__name__
         self.log: list[dict[str, float]] = []
 
+    @property
+    def n_items(self) -> int:
+        """Count the rows of the item table, PAD included; there is one from `fit` or `begin` on."""
+        return self.module.table.num_embeddings
+
     def encoder(self) -> nn.Module:
         """Make the part that reads a history, not trained yet."""
         raise NotImplementedError
@@ -101,7 +106,7 @@ class SequenceModel:
         histories: all that is known, for what sells: who has no past gets it, and sampled items are drawn by it
         validate, checkpoint: as in `fit`
         """
-        sold = np.bincount(histories.items, minlength=self.module.table.num_embeddings)
+        sold = np.bincount(histories.items, minlength=self.n_items)
         self._popularity = np.log1p(sold.astype(np.float32))
         sampled = catalog_loss(self.config.loss, torch.from_numpy(sold), self.config.negatives)
 
