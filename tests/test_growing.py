@@ -28,8 +28,10 @@ def ring():
 class Told:
     """A run whose scores are made up: `worth` after every epoch, a little more at the end."""
 
-    def __init__(self, worth, epochs):
+    def __init__(self, worth, epochs, dropouts=(0.5, 0.3), seed=7):
         self.log = [{"epoch": float(e), "validation": worth + 0.001 * e} for e in range(1, epochs + 1)]
+        self.config = TransformerConfig(dropout=dropouts[0], input_dropout=dropouts[1])
+        self.training = TrainConfig(epochs, seed=seed)
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def runs(monkeypatch):
     def trained(runs, dropouts, seed):
         made.append((dropouts, runs.dim, runs.epochs))
         clock[0] += runs.epochs * runs.dim / 64
-        return Told(1 - sum(dropouts), runs.epochs)
+        return Told(1 - sum(dropouts), runs.epochs, dropouts, seed)
 
     monkeypatch.setattr(growing, "_trained", trained)
     monkeypatch.setattr(growing, "_epoch_seconds", lambda *_: 1.0)
@@ -75,6 +77,60 @@ def test_less_dropout_is_tried_only_while_it_helps(runs, ring, monkeypatch):
     model = grow_transformer(ring.training, ring.validation, 1000, seed=7)
     assert [dropouts for dropouts, _, _ in runs] == [(0.5, 0.3), (0.6, 0.3)]
     assert best_epoch(model)[1] == pytest.approx(0.2 + 0.012)
+
+
+LEARNING = ((0.5, 0.3), (0.6, 0.3), (0.1, 0.1))  # the second is no better: the third is never tried
+
+
+@pytest.mark.parametrize(
+    ("seconds", "count"),
+    [
+        (1, 1),  # a first there is always
+        (72, 3),  # the second may last as long as the first, and then there is time for one more of the first's dropout
+        (float("inf"), growing.NETWORKS),
+    ],
+)
+def test_networks_like_the_best_one_follow_while_there_is_time(seconds, count, runs, ring, monkeypatch):
+    monkeypatch.setattr(growing, "DROPOUTS", LEARNING)
+    monkeypatch.setattr(growing, "validation_score", lambda ensemble, _: float(len(ensemble.models)))
+    together = growing.grow_ensemble(ring.training, ring.validation, seconds, seed=7)
+    assert [dropouts for dropouts, _, _ in runs] == [*LEARNING[:2], *[LEARNING[0]] * growing.NETWORKS][:count]
+    assert len(together.models) == count  # all help here
+    assert {model.training.seed for model in together.models} == {7 + growing.APART * n for n in range(count)}
+    worths = [best_epoch(model)[1] for model in together.models]
+    assert worths == sorted(worths, reverse=True)
+
+
+def test_whoever_makes_the_mean_worse_is_left_out(runs, ring, monkeypatch):
+    asked = []
+
+    def worth(ensemble, task):
+        assert task is ring.validation
+        asked.append([model.training.seed for model in ensemble.models])
+        return 0.5 if 1007 in asked[-1] else 0.9 + 0.01 * len(ensemble.models)
+
+    monkeypatch.setattr(growing, "DROPOUTS", LEARNING)
+    monkeypatch.setattr(growing, "validation_score", worth)
+    together = growing.grow_ensemble(ring.training, ring.validation, 96, seed=7)
+    assert len(runs) == 4
+    assert asked == [[7, 2007], [7, 2007, 3007], [7, 2007, 3007, 1007]]
+    assert [model.training.seed for model in together.models] == [7, 2007, 3007]
+
+
+def test_grown_networks_know_the_ring_together(ring, monkeypatch):
+    monkeypatch.setattr(growing, "WIDE", 32)
+    monkeypatch.setattr(growing, "NARROW", 16)
+    monkeypatch.setattr(growing, "NETWORKS", 3)
+    together = growing.grow_ensemble(ring.training, ring.validation, 1000, seed=7)
+    score = validation_score(together, ring.validation)
+    assert score >= best_epoch(together.models[0])[1] > 0.5
+    remembering = remember(together, ring.training, ring.validation, 0.0, 7)
+    assert remembering.name == "Ensemble with followers"
+
+
+def test_no_ensemble_without_a_number_of_seconds(ring):
+    with pytest.raises(ValueError, match="seconds is not a number"):
+        growing.grow_ensemble(ring.training, ring.validation, float("nan"), seed=7)
 
 
 def test_an_epoch_is_timed_on_some_of_many_histories(ring, monkeypatch):
