@@ -1,12 +1,12 @@
-"""How good are sequence models of ids alone in so many minutes: one network, several, and if they remember what followed what?
+"""How good are sequence models of ids alone in so many minutes: one network, several, one that these have taught, and its memory?
 
 python -m benchmarks.single                          # Beauty and Sports, three seeds: two hours
 python -m benchmarks.single sports --minutes 10 --seeds 7
 
 Leave-one-out, all items ranked, history masked. The recipe (`growing`) chooses width, epochs, dropout and which networks answer
-together on 10,000 users of the validation, as does `remember`, which adds a table of followers to the logits; the test is asked
-once. "Transformer" is the one network of the ensemble that validation likes best. A set's rows are replaced by those of the newest
-run, so name all its seeds.
+together on 10,000 users of the validation; what they say together is taught to one network, which `remember` gives a table of
+followers besides. The test is asked once. "Transformer" is the one of the ensemble that validation likes best. A set's rows are
+replaced by those of the newest run, so name all its seeds.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import time
 from functools import partial
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -23,44 +24,51 @@ from benchmarks.kept import kept
 from benchmarks.peers.shared import peak_gb
 from benchmarks.sequences import SETS, asked_for
 from benchmarks.stamped import write_table
-from recolab.evaluation import judge, leaderboard, validation_score
+from recolab.evaluation import Task, judge, leaderboard, validation_score
 from recolab.folds import leave_one_out_tasks
-from recolab.growing import best_epoch, grow_ensemble, remember
-from recolab.models import Recommender
+from recolab.growing import best_epoch, grow_ensemble, remember, taught
 from recolab.sources.amazon import find_sequences
 from recolab.sources.sequences import read_sequences
 
 MINUTES = 20.0
-GROWING = 0.85  # of the minutes; the rest is for remembering
+GROWING, TEACHING = 0.55, 0.3  # of the minutes; the rest is for remembering
 LOOK_USERS = 10_000  # some hundred hits: fewer hardly tell one epoch from the next
 
 
 def measure(folder: str, minutes: float, seed: int) -> pl.DataFrame:
-    """Grow networks from the raw file, let them remember, judge all  ->  a row a model; the judging has no part in the minutes."""
-    started = time.perf_counter()
+    """Make all models from the raw file, and judge them  ->  a row a model; the judging has no part in the minutes."""
+    started, passed = time.perf_counter(), list[float]()
+
+    def left(share: float) -> float:
+        passed.append(time.perf_counter() - started)
+        return 60 * minutes * share - passed[-1]
+
     tables = read_sequences(folder)
     loo = leave_one_out_tasks(tables.events, tables.items)
     few = loo.validation.sample(LOOK_USERS, np.random.default_rng(seed))
-    ensemble = grow_ensemble(loo.training, few, GROWING * 60 * minutes - (time.perf_counter() - started), seed)
-    best, grown = ensemble.models[0], time.perf_counter() - started
-    models, seconds = list[Recommender](), list[float]()
-    for model in (best, ensemble):
-        begun = time.perf_counter()
-        remembering = remember(model, loo.training, few, max(60 * minutes - grown, 0) / 2, seed)
-        models += [model, remembering]
-        seconds += [grown, grown + time.perf_counter() - begun]
-    peak = peak_gb()
-    board = leaderboard(judge(models, loo.test), np.random.default_rng(seed))
+    ensemble = grow_ensemble(loo.training, few, left(GROWING), seed)
+    student = taught(ensemble, loo.training, few, left(GROWING + TEACHING), seed)
+    remembering = remember(student, loo.training, few, left(1), seed)
+    left(0)
+    return _rows([ensemble.models[0], ensemble, student, remembering], [passed[1], *passed[1:]], loo.test, few, seed)
+
+
+def _rows(models: list[Any], seconds: list[float], test: Task, few: Task, seed: int) -> pl.DataFrame:
+    """Ask the test, and say beside each answer what was chosen on the validation."""
+    peak, networks = peak_gb(), [len(getattr(model, "models", "1")) for model in models]
+    best = models[0]
+    board = leaderboard(judge(models, test), np.random.default_rng(seed))
     scores = [bound for score in ("hr@10", "ndcg@10") for bound in (score, f"{score}_low", f"{score}_high")]
     chosen: dict[str, list[object]] = {
         "model": [model.name for model in models],
         "validation_ndcg@10": [validation_score(model, few) for model in models],
         "seconds": list(seconds),
         "trust": [getattr(model, "trust", 0.0) for model in models],
-        "networks": [1, 1, len(ensemble.models), len(ensemble.models)],
+        "networks": list(networks),
+        "epochs": [best_epoch(model)[0] if getattr(model, "log", None) else None for model in models],
     }
     shape: dict[str, object] = {"peak_gb": peak, "dim": best.config.dim, "dropout": best.config.dropout}
-    shape |= {"negatives": best.config.negatives, "epochs": best_epoch(best)[0]}
+    shape |= {"negatives": best.config.negatives}
     judged = board.select("model", "users", *scores).join(pl.DataFrame(chosen), on="model", maintain_order="right")
     return judged.with_columns(**{name: pl.lit(value) for name, value in shape.items()})
 

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import count
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
 
 from recolab.evaluation import Task, validation_score
 from recolab.histories import Histories
+from recolab.models.distilling import distil
 from recolab.models.ensemble import Ensemble
 from recolab.models.following import WithFollowers
+from recolab.models.sequential import SequenceModel
 from recolab.models.transformer import Transformer, TransformerConfig
 from recolab.training import TrainConfig
 from recolab.tuning import Space, tune
 
 DROPOUTS = ((0.5, 0.3), (0.3, 0.2), (0.15, 0.1))  # of the encoder, and of what it reads; the likeliest first
+STUDENT, TEMPERATURE = (0.3, 0.2), 1.0  # dropouts of who is taught: soft answers are not learned by heart so soon
 NARROW, WIDE = 64, 128  # widths
 LEAST, WORTH, LONG = 3, 4, 12  # epochs: of any run, for a wide table to be worth its price, of the longest run
 PATIENCE = 3  # epochs without a better score, after which a run has begun to learn by heart
@@ -34,6 +39,9 @@ TRIALS = 24  # of them, at most
 NETWORKS = 6  # that an ensemble may choose from: of four networks the mean is hardly better than of three
 APART = 1000  # between the seeds of runs: whoever repeats it all with the next seed shall meet none of them again
 PROBED = 10  # one history in so many is enough to tell how long an epoch takes
+
+Look = Callable[[Any], float]  # a model so far -> its score
+Learn = Callable[[Histories, TrainConfig, Look], SequenceModel]
 
 
 def grow_transformer(histories: Histories, task: Task, seconds: float, seed: int) -> Transformer:
@@ -66,8 +74,27 @@ def grow_ensemble(histories: Histories, task: Task, seconds: float, seed: int) -
     return together
 
 
+def taught(ensemble: Ensemble, histories: Histories, task: Task, seconds: float, seed: int) -> SequenceModel:
+    """Let one network like the best of several learn what they say together, in as many epochs as time allows.
+
+    histories: those that they learned from    seconds: at most, but for a first epoch  ->  the best epoch; its log tells all
+    """
+    ends, best = time.perf_counter() + seconds, ensemble.models[0]
+    shape = replace(best.config, dropout=STUDENT[0], input_dropout=STUDENT[1])
+
+    def learn(some: Histories, training: TrainConfig, look: Look) -> SequenceModel:
+        return distil(
+            type(best)(shape, training, f"Taught {best.name}"), ensemble, some, task.catalog, TEMPERATURE, look
+        )
+
+    each = _epoch_seconds(histories, task, learn, seed)
+    epochs = max(int(min((ends - time.perf_counter()) / each, LONG)), 1)
+    training = TrainConfig(epochs, patience=PATIENCE, seed=seed, progress=False)
+    return learn(histories, training, partial(validation_score, task=task))
+
+
 def remember(
-    model: Transformer | Ensemble, histories: Histories, task: Task, seconds: float, seed: int
+    model: SequenceModel | Ensemble, histories: Histories, task: Task, seconds: float, seed: int
 ) -> WithFollowers:
     """Let a trained model remember what followed what, as much as validation likes: with no trust at all where it is better alone.
 
@@ -81,7 +108,7 @@ def remember(
     return make(**knobs).fit(histories, task.catalog)
 
 
-def best_epoch(model: Transformer) -> tuple[int, float]:
+def best_epoch(model: SequenceModel) -> tuple[int, float]:
     """Say which epoch was kept, and its validation score."""
     best = max(model.log, key=lambda row: row["validation"])
     return int(best["epoch"]), best["validation"]
@@ -96,7 +123,12 @@ class _Runs:
         self.histories, self.task, self.seeds = histories, task, count(seed, APART)
         self.ends, self.longest = time.perf_counter() + seconds, 0.0
         self.negatives = 0 if _can_ask_all(histories, task, seconds) else SAMPLED
-        self.dim, self.epochs = _affordable(_epoch_seconds(histories, task, self.negatives, seed), seconds)
+        narrow = _shape(DROPOUTS[0], NARROW, self.negatives)
+
+        def learn(some: Histories, training: TrainConfig, look: Look) -> SequenceModel:
+            return Transformer(narrow, training).fit(some, task.catalog, validate=look)
+
+        self.dim, self.epochs = _affordable(_epoch_seconds(histories, task, learn, seed), seconds)
 
     def less_dropout(self) -> list[Transformer]:
         """Train with less and less dropout, until the newest is no better than the best or time is short."""
@@ -121,7 +153,7 @@ class _Runs:
         return time.perf_counter() + self.longest <= self.ends
 
 
-def _worth(model: Transformer) -> float:
+def _worth(model: SequenceModel) -> float:
     return best_epoch(model)[1]
 
 
@@ -137,28 +169,26 @@ def _affordable(epoch_seconds: float, seconds: float) -> tuple[int, int]:
     return dim, max(epochs, LEAST)
 
 
-def _epoch_seconds(histories: Histories, task: Task, negatives: int, seed: int) -> float:
-    """Time an epoch of a narrow table, with its look at the validation, on some of the histories."""
+def _epoch_seconds(histories: Histories, task: Task, learn: Learn, seed: int) -> float:
+    """Time an epoch, with its look at the validation, on some of the histories."""
     longer = np.flatnonzero(histories.lengths > 1)
     apart = PROBED if len(longer) >= 100 * PROBED else 1
     ends: list[float] = []
 
-    def look(model: Transformer) -> float:
+    def look(model: SequenceModel) -> float:
         started = time.perf_counter()
         score = validation_score(model, task)
         ends.append(time.perf_counter() - started)
         return score
 
-    probe = Transformer(_shape(DROPOUTS[0], NARROW, negatives), TrainConfig(1, seed=seed, progress=False))
-    probe.fit(histories.take(longer[::apart]), task.catalog, validate=look)
+    probe = learn(histories.take(longer[::apart]), TrainConfig(1, seed=seed, progress=False), look)
     return apart * probe.log[0]["seconds"] + ends[0]
 
 
 def _trained(runs: _Runs, dropouts: tuple[float, float], seed: int) -> Transformer:
     training = TrainConfig(runs.epochs, patience=PATIENCE, seed=seed, progress=False)
     model = Transformer(_shape(dropouts, runs.dim, runs.negatives), training)
-    task = runs.task
-    return model.fit(runs.histories, task.catalog, validate=lambda so_far: validation_score(so_far, task))
+    return model.fit(runs.histories, runs.task.catalog, validate=partial(validation_score, task=runs.task))
 
 
 def _shape(dropouts: tuple[float, float], dim: int, negatives: int) -> TransformerConfig:

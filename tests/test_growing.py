@@ -1,5 +1,7 @@
 """A Transformer grown on a ring of goods: what time allows, and never more than validation asks for."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -8,6 +10,7 @@ from recolab import growing
 from recolab.evaluation import validation_score
 from recolab.folds import leave_one_out_tasks
 from recolab.growing import best_epoch, grow_transformer, remember
+from recolab.models.ensemble import Ensemble
 from recolab.models.neighbours import Transitions
 from recolab.models.transformer import Transformer, TransformerConfig
 from recolab.schema import ITEM, KIND, TIME, USER, VALUE
@@ -128,26 +131,52 @@ def test_grown_networks_know_the_ring_together(ring, monkeypatch):
     assert remembering.name == "Ensemble with followers"
 
 
+@pytest.fixture(scope="module")
+def masters(ring):
+    """Two networks that know the ring, grown in a moment."""
+    models = [
+        Transformer(TransformerConfig(dim=16, negatives=0), TrainConfig(30, seed=s, progress=False)) for s in (1, 2)
+    ]
+    return Ensemble(models).fit(ring.training, ring.validation.catalog)
+
+
+def test_who_is_taught_has_the_shape_of_the_best_and_its_own_dropout(ring, masters):
+    student = growing.taught(masters, ring.training, ring.validation, 1000, 3)
+    assert student.name == "Taught Transformer"
+    inner, read = growing.STUDENT
+    assert student.config == replace(masters.models[0].config, dropout=inner, input_dropout=read)
+    assert (student.training.epochs, student.training.seed) == (growing.LONG, 3)
+    assert best_epoch(student)[1] == validation_score(student, ring.validation) > 0.3
+
+
+@pytest.mark.parametrize(("seconds", "epochs"), [(-5.0, 1), (0.0, 1), (3.5, 3), (float("inf"), growing.LONG)])
+def test_time_decides_how_many_epochs_are_taught(seconds, epochs, ring, masters, monkeypatch):
+    monkeypatch.setattr(growing, "_epoch_seconds", lambda *_: 1.0)
+    monkeypatch.setattr(growing.time, "perf_counter", lambda: 0.0)
+    monkeypatch.setattr(growing, "distil", lambda student, *_: student)
+    assert growing.taught(masters, ring.training, ring.validation, seconds, 3).training.epochs == epochs
+
+
 def test_no_ensemble_without_a_number_of_seconds(ring):
     with pytest.raises(ValueError, match="seconds is not a number"):
         growing.grow_ensemble(ring.training, ring.validation, float("nan"), seed=7)
 
 
-def test_an_epoch_is_timed_on_some_of_many_histories(ring, monkeypatch):
+def test_an_epoch_is_timed_on_some_of_many_histories(ring):
     learned = []
-    fit = growing.Transformer.fit
 
-    def noted(self, histories, catalog, validate):
-        learned.append(len(histories))
-        fit(self, histories, catalog, validate=validate)
-        self.log[0]["seconds"] = 2.0
-        return self
+    def learn(some, training, look):
+        assert (training.epochs, training.seed) == (1, 7)
+        learned.append(len(some))
+        model = untaught(ring)
+        look(model)
+        model.log = [{"seconds": 2.0}]
+        return model
 
-    monkeypatch.setattr(growing.Transformer, "fit", noted)
     few = ring.training
     many = few.take(np.tile(np.arange(len(few)), 20))
-    assert 2 < growing._epoch_seconds(few, ring.validation, 0, 7) < 4
-    assert 20 < growing._epoch_seconds(many, ring.validation, 0, 7) < 22
+    assert 2 < growing._epoch_seconds(few, ring.validation, learn, 7) < 4
+    assert 20 < growing._epoch_seconds(many, ring.validation, learn, 7) < 22
     assert learned == [80, 160]
 
 

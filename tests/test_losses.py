@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from recolab import losses
 from recolab.losses import (
     ROWS,
     binary_cross_entropy,
@@ -14,6 +13,7 @@ from recolab.losses import (
     catalog_loss,
     full_cross_entropy,
     sampled_cross_entropy,
+    softmax,
     top1_max,
 )
 
@@ -345,7 +345,7 @@ def test_the_layout_in_memory_of_what_is_closed_says_nothing():
 
 @pytest.mark.parametrize("n_positions", [7, 2 * ROWS + 3])
 def test_the_sampled_loss_is_the_formula_in_value_and_gradient_however_many_blocks(n_positions, monkeypatch):
-    monkeypatch.setattr(losses, "CELLS", 1)
+    monkeypatch.setattr(softmax, "CELLS", 1)
     hidden, table, owners, targets = problem(n_positions)
     rng = torch.Generator().manual_seed(8)
     drawn = torch.randint(1, len(table), (23,), generator=rng)
@@ -369,7 +369,7 @@ def test_a_sampled_loss_far_from_its_target_is_still_a_number_with_a_gradient():
 
 
 def test_what_is_closed_is_closed_in_every_block_of_the_sampled_loss(monkeypatch):
-    monkeypatch.setattr(losses, "CELLS", 1)
+    monkeypatch.setattr(softmax, "CELLS", 1)
     hidden, table, owners, targets = problem(2 * ROWS + 3, n_targets=300)
     closed = closed_at(len(hidden), len(table))
     open_ones = ~(closed[owners] == targets[:, None]).any(1)

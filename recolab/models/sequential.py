@@ -22,7 +22,7 @@ from recolab.losses import catalog_loss, full_cross_entropy
 from recolab.models.item_vectors import cooccurrence_vectors
 from recolab.models.network import SequenceConfig, SequenceNetwork
 from recolab.models.objectives import Batch, Batches, NextVisit, Objective
-from recolab.training import TrainConfig, fit
+from recolab.training import Loss, TrainConfig, fit
 
 
 class SequenceModel:
@@ -100,14 +100,21 @@ class SequenceModel:
         config: TrainConfig,
         validate: Callable[[Self], float] | None = None,
         checkpoint: Path | None = None,
+        loss_of: Loss | None = None,
     ) -> Self:
         """Go on from the weights there are, with the batches of each epoch.
 
         histories: all that is known, for what sells: who has no past gets it, and sampled items are drawn by it
-        validate, checkpoint: as in `fit`
+        validate, checkpoint: as in `fit`    loss_of: what is asked of a batch; by default, what the config says
         """
         sold = np.bincount(histories.items, minlength=self.n_items)
         self._popularity = np.log1p(sold.astype(np.float32))
+        check = None if validate is None else (lambda: validate(self))
+        self.log = fit(self.module, loss_of or self._asking(sold), batches_of, config, check, checkpoint)
+        return self
+
+    def _asking(self, sold: NDArray[np.int64]) -> Loss:
+        """Ask for what came next, of the whole catalog or of items drawn by what sold (N,)."""
         sampled = catalog_loss(self.config.loss, torch.from_numpy(sold), self.config.negatives)
 
         def loss_of(batch: Batch, done: float) -> tuple[Tensor, int]:
@@ -118,9 +125,7 @@ class SequenceModel:
             targets = torch.from_numpy(batch.targets)
             return ask(hidden, self.module.table.weight, torch.from_numpy(owners), targets, closed), len(targets)
 
-        check = None if validate is None else (lambda: validate(self))
-        self.log = fit(self.module, loss_of, batches_of, config, check, checkpoint)
-        return self
+        return loss_of
 
     def score(self, histories: Histories) -> NDArray[np.float32]:
         """Score the catalog as what the next visit holds: B histories -> (B, N), PAD at -inf; no past, what sells most."""

@@ -1,0 +1,65 @@
+"""Cross-entropy against what a teacher says of the whole catalog: knowledge distillation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recolab.losses.one_pass import ROWS, InOnePass, exponentials
+from recolab.losses.pairwise import OUT_OF_REACH
+
+
+def taught_cross_entropy(
+    hidden: Tensor, table: Tensor, said: Tensor, teacher_table: Tensor, weights: Tensor, temperature: float
+) -> Tensor:
+    """Ask each position for all that a teacher holds likely: -T² Σₚ wₚ Σⱼ qₚⱼ log pₚⱼ, p and q softmax of logits / T (Hinton et al. 2015).
+
+    hidden: (P, D) positions    table: (N, D), row 0 = PAD    said, teacher_table: (P, D') and (N, D'), whose product is the
+    teacher's logits    weights: (P,) of the positions, summing to 1    temperature: T, above 1 softer
+    ->  scalar, with a gradient to hidden and table alone; logits exist for ROWS positions at a time, as in full_cross_entropy
+    """
+    with torch.autocast(hidden.device.type, enabled=False):
+        inputs = said.to(table.dtype), teacher_table, weights.to(table.dtype), temperature
+        loss: Tensor = TaughtCrossEntropy.apply(hidden.to(table.dtype), table, *inputs)  # type: ignore[no-untyped-call]
+    return loss
+
+
+class TaughtCrossEntropy(InOnePass):
+    """Loss and gradient in one pass over blocks of rows, the teacher's logits made beside the student's and forgotten with them."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        table: Tensor,
+        said: Tensor,
+        teacher_table: Tensor,
+        weights: Tensor,
+        temperature: float,
+    ) -> Tensor:
+        """Sum over blocks of positions; with w the weights, dh = T w (p - q) E and dE = T (w (p - q))ᵀ h."""
+        loss = hidden.new_zeros(())
+        to_hidden, to_table = torch.empty_like(hidden), torch.zeros_like(table)
+        for block in (slice(start, start + ROWS) for start in range(0, len(hidden), ROWS)):
+            rows, weight = hidden[block], temperature * weights[block, None]
+            taught = _softened(said[block], teacher_table, temperature)
+            total, _ = exponentials(taught)
+            taught /= total  # (ROWS, N): q
+            errors = _softened(rows, table, temperature)
+            likely = torch.linalg.vecdot(taught, errors)[:, None]  # Σⱼ qⱼ zⱼ
+            total, log_total = exponentials(errors)
+            loss += (temperature * weight * (log_total - likely)).sum()
+            errors.div_(total).sub_(taught).mul_(weight)  # T w (p - q)
+            to_hidden[block] = errors @ table
+            to_table.addmm_(errors.T, rows)
+        ctx.save_for_backward(to_hidden, to_table)
+        return loss
+
+
+def _softened(rows: Tensor, table: Tensor, temperature: float) -> Tensor:
+    """Make logits / T, PAD so far down that neither side holds it likely."""
+    logits = (rows / temperature) @ table.T
+    logits[:, 0] = OUT_OF_REACH
+    return logits

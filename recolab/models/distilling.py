@@ -1,0 +1,58 @@
+"""One network that learns what several say together: knowledge distillation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recolab.histories import Catalog, Histories
+from recolab.losses import taught_cross_entropy
+from recolab.models.ensemble import Ensemble
+from recolab.models.objectives import Batch, Batches
+from recolab.models.sequential import SequenceModel
+
+Student = TypeVar("Student", bound=SequenceModel)
+
+
+def distil(
+    student: Student,
+    teacher: Ensemble,
+    histories: Histories,
+    catalog: Catalog,
+    temperature: float = 1.0,
+    validate: Callable[[Student], float] | None = None,
+) -> Student:
+    """Train a network on what an ensemble holds likely at every position, not on what came (Hinton et al. 2015; Furlanello et al. 2018).
+
+    What came next is one item of many that could have; a teacher names the others as well, so that each position teaches more.
+    histories: those that the teacher learned from    temperature: above 1 the teacher's second choices count for more
+    validate: as in `SequenceModel.fit`
+    Raises ValueError where somebody foresees hidden visits, or the catalog is not the teacher's.
+    """
+    everybody: list[SequenceModel] = [student, *teacher.models]
+    for model in everybody:
+        if model.objective().n_blanks:
+            raise ValueError(
+                f"{model.name} foresees hidden visits: distil causal models, which are asked at every visit"
+            )
+    if teacher.n_items != len(catalog):
+        raise ValueError(f"{teacher.name} knows {teacher.n_items} rows, the catalog has {len(catalog)}: give its own")
+    networks = [model.module.eval() for model in teacher.models]
+    table = torch.cat([network.table.weight.detach() for network in networks], 1) / len(networks)
+    student.begin(histories, catalog)
+
+    def loss_of(batch: Batch, _: float) -> tuple[Tensor, int]:
+        asked, times = np.unique(batch.owners, return_counts=True)
+        at, weights = torch.from_numpy(asked), torch.from_numpy(times / times.sum())
+        with torch.no_grad():
+            said = torch.cat([network.asked(batch)[at] for network in networks], 1)
+        hidden = student.module.asked(batch)[at]
+        loss = taught_cross_entropy(hidden, student.module.table.weight, said, table, weights, temperature)
+        return loss, len(batch.targets)
+
+    batches = Batches(histories, student.objective(), student.config.max_len, student.config.batch_positions)
+    return student.learn(histories, batches.epoch, student.training, validate, loss_of=loss_of)

@@ -1,0 +1,145 @@
+"""recolab.models.distilling and the loss that it asks by: one network learns what several say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from recolab.histories import build_catalog
+from recolab.losses import ROWS, full_cross_entropy, taught_cross_entropy
+from recolab.models.distilling import distil
+from recolab.models.ensemble import Ensemble
+from recolab.models.transformer import Transformer, TransformerConfig
+from recolab.schema import ITEM
+from recolab.training import TrainConfig
+from tests.worlds import carousel
+
+
+def lesson(n_positions=7, n_items=11, seed=0):
+    """What a student of 4 numbers an item says, a teacher of 6, and how much each position counts."""
+    rng = torch.Generator().manual_seed(seed)
+    hidden, table = (torch.randn(n, 4, generator=rng, dtype=torch.float64) for n in (n_positions, n_items))
+    said, teacher_table = (torch.randn(n, 6, generator=rng, dtype=torch.float64) for n in (n_positions, n_items))
+    weights = torch.rand(n_positions, generator=rng, dtype=torch.float64)
+    return hidden.requires_grad_(), table.requires_grad_(), said, teacher_table, weights / weights.sum()
+
+
+def textbook(hidden, table, said, teacher_table, weights, temperature):
+    taught = (said @ teacher_table[1:].T / temperature).softmax(1)
+    known = (hidden @ table[1:].T / temperature).log_softmax(1)
+    return -(temperature**2) * (weights[:, None] * taught * known).sum()
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("n_positions", [7, ROWS, 2 * ROWS + 3])
+def test_the_loss_is_the_textbooks_without_pad_in_value_and_gradient(n_positions, temperature):
+    inputs = lesson(n_positions)
+    ours, theirs = taught_cross_entropy(*inputs, temperature), textbook(*inputs, temperature)
+    torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=0)
+    gradients = (torch.autograd.grad(loss, inputs[:2]) for loss in (ours, theirs))
+    for mine, its in zip(*gradients, strict=True):
+        torch.testing.assert_close(mine, its, rtol=1e-9, atol=1e-15)
+
+
+def test_a_teacher_who_is_sure_teaches_what_came():
+    hidden, table, _, _, _ = lesson()
+    targets = torch.tensor([1, 5, 3, 2, 10, 7, 1])
+    sure = 1000 * torch.eye(11, dtype=torch.float64)
+    weights = torch.full((7,), 1 / 7, dtype=torch.float64)
+    taught = taught_cross_entropy(hidden, table, sure[targets], torch.eye(11, dtype=torch.float64), weights, 1.0)
+    torch.testing.assert_close(taught, full_cross_entropy(hidden, table, torch.arange(7), targets))
+
+
+def test_who_says_what_the_teacher_says_has_nothing_to_learn():
+    hidden, table, _, _, weights = lesson()
+    loss = taught_cross_entropy(hidden, table, hidden.detach(), table.detach(), weights, 2.0)
+    for gradient in torch.autograd.grad(loss, [hidden, table]):
+        assert gradient.abs().max() < 1e-12
+
+
+def test_pad_and_positions_of_no_weight_teach_nothing():
+    hidden, table, said, teacher_table, weights = lesson()
+    weights[2] = 0
+    loss = taught_cross_entropy(hidden, table, said, teacher_table, weights, 1.0)
+    to_hidden, to_table = torch.autograd.grad(loss, [hidden, table])
+    assert to_table[0].abs().max() == 0
+    assert to_hidden[2].abs().max() == 0
+    assert to_hidden[3].abs().max() > 0
+
+
+SHAPE = TransformerConfig(dim=8, negatives=0, dropout=0.0)
+
+
+def network(seed, epochs=1, **shape):
+    return Transformer(replace(SHAPE, **shape), TrainConfig(epochs, seed=seed, progress=False))
+
+
+@pytest.fixture(scope="module")
+def school():
+    """A carousel, and two networks that know it well."""
+    histories, catalog, events = carousel()
+    return histories, catalog, events, Ensemble([network(1, 20), network(2, 20, dim=4)]).fit(histories, catalog)
+
+
+def shares(model, histories):
+    return torch.from_numpy(model.score(histories)[:, 1:]).softmax(1).numpy()
+
+
+def apart(model, teacher, histories):
+    return np.abs(shares(model, histories) - shares(teacher, histories)).max(1).mean()
+
+
+def test_a_student_comes_to_say_what_the_teacher_says(school):
+    histories, catalog, _, teacher = school
+    student = distil(network(3, 30), teacher, histories, catalog)
+    by_itself = [network(3, epochs).fit(histories, catalog) for epochs in (0, 30)]
+    for other in by_itself:
+        assert apart(student, teacher, histories) < apart(other, teacher, histories) / 2
+    assert len(student.log) == 30
+    assert student.log[-1]["loss"] < student.log[0]["loss"]
+
+
+def test_a_student_hears_the_teacher_and_not_what_came(school):
+    histories, catalog, _, _ = school
+    backwards = replace(histories, items=histories.items[::-1].copy())
+    wrong = Ensemble([network(1, 20)]).fit(backwards, catalog)
+    student = distil(network(3, 30), wrong, histories, catalog)
+    right = network(3, 30).fit(histories, catalog)
+    assert apart(student, wrong, histories) < apart(right, wrong, histories) / 2
+
+
+def test_the_teacher_stays_as_it_is_and_awake(school):
+    histories, catalog, _, teacher = school
+    before = teacher.score(histories)
+    distil(network(3, dropout=0.5), teacher, histories, catalog)
+    np.testing.assert_array_equal(teacher.score(histories), before)
+    assert not any(model.module.training for model in teacher.models)
+
+
+def test_the_best_epoch_of_a_student_is_kept_and_no_past_gets_what_sells(school):
+    histories, catalog, _, teacher = school
+    scores = iter([0.1, 0.3, 0.2])
+    student = distil(network(3, 3), teacher, histories, catalog, validate=lambda _: next(scores))
+    assert [row["validation"] for row in student.log] == [0.1, 0.3, 0.2]
+    nobody = histories.take([0]).where(np.zeros(histories.lengths[0], bool))
+    np.testing.assert_array_equal(student.score(nobody)[:, 1:], teacher.score(nobody)[:, 1:])
+
+
+def test_a_student_or_a_teacher_of_hidden_visits_is_refused(school):
+    histories, catalog, _, teacher = school
+    with pytest.raises(ValueError, match="Transformer foresees hidden visits: distil causal models"):
+        distil(network(3, hidden_share=0.3), teacher, histories, catalog)
+    reader = network(1, hidden_share=0.3).fit(histories, catalog)
+    with pytest.raises(ValueError, match="foresees hidden visits"):
+        distil(network(3), Ensemble([reader]), histories, catalog)
+
+
+def test_another_catalog_than_the_teachers_is_refused(school):
+    histories, _, events, teacher = school
+    smaller = build_catalog(events.filter(pl.col(ITEM) < 5))
+    with pytest.raises(ValueError, match="Ensemble knows 9 rows, the catalog has 6: give its own"):
+        distil(network(3), teacher, histories, smaller)
