@@ -45,13 +45,12 @@ class TaughtCrossEntropy(InOnePass):
         for block in (slice(start, start + ROWS) for start in range(0, len(hidden), ROWS)):
             rows, weight = hidden[block], temperature * weights[block, None]
             taught = _softened(said[block], teacher_table, temperature)
-            total, _ = exponentials(taught)
-            taught /= total  # (ROWS, N): q
+            whole, _ = exponentials(taught)  # (ROWS, N): q times whole
             errors = _softened(rows, table, temperature)
-            likely = torch.linalg.vecdot(taught, errors)[:, None]  # Σⱼ qⱼ zⱼ
+            likely = torch.linalg.vecdot(taught, errors)[:, None] / whole  # Σⱼ qⱼ zⱼ
             total, log_total = exponentials(errors)
             loss += (temperature * weight * (log_total - likely)).sum()
-            errors.div_(total).sub_(taught).mul_(weight)  # T w (p - q)
+            errors.mul_(weight / total).addcmul_(taught, weight / whole, value=-1)  # T w (p - q)
             to_hidden[block] = errors @ table
             to_table.addmm_(errors.T, rows)
         ctx.save_for_backward(to_hidden, to_table)
