@@ -24,7 +24,7 @@ from recolab.training import TrainConfig
 from recolab.tuning import Space, tune
 
 DROPOUTS = ((0.5, 0.3), (0.3, 0.2), (0.15, 0.1))  # of the encoder, and of what it reads; the likeliest first
-STUDENT, TEMPERATURE = (0.3, 0.2), 1.0  # dropouts of who is taught: soft answers are not learned by heart so soon
+STUDENT, TEMPERATURE = (0.3, 0.2), 2.0  # dropouts of who is taught: soft answers are not learned by heart so soon
 NARROW, WIDE = 64, 128  # widths
 LEAST, WORTH, LONG = 3, 4, 12  # epochs: of any run, for a wide table to be worth its price, of the longest run
 PATIENCE = 3  # epochs without a better score, after which a run has begun to learn by heart
