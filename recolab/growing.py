@@ -38,6 +38,7 @@ REMEMBERED: Space = {  # how much followers count, the likeliest first
 TRIALS = 24  # of them, at most
 NETWORKS = 6  # that an ensemble may choose from: of four networks the mean is hardly better than of three
 APART = 1000  # between the seeds of runs: whoever repeats it all with the next seed shall meet none of them again
+SEEDS = 2**32  # there are so many
 PROBED = 10  # one history in so many is enough to tell how long an epoch takes
 
 Look = Callable[[Any], float]  # a model so far -> its score
@@ -75,11 +76,13 @@ def grow_ensemble(histories: Histories, task: Task, seconds: float, seed: int) -
 
 
 def taught(ensemble: Ensemble, histories: Histories, task: Task, seconds: float, seed: int) -> SequenceModel:
-    """Let one network like the best of several learn what they say together, in as many epochs as time allows.
+    """Let one network like the first of several learn what they say together, in as many epochs as time allows.
 
-    histories: those that they learned from    seconds: at most, but for a first epoch  ->  the best epoch; its log tells all
+    histories: those that they learned from    seconds: about how long; an epoch over the whole catalog is timed, and one is
+    taught whatever they are    seed: another than theirs is made of it  ->  the best epoch; its log tells all
+    Raises ValueError for seconds that are no number.
     """
-    ends, best = time.perf_counter() + seconds, ensemble.models[0]
+    ends, best, seed = _ends(seconds), ensemble.models[0], (seed + NETWORKS * APART) % SEEDS
     shape = replace(best.config, dropout=STUDENT[0], input_dropout=STUDENT[1])
 
     def learn(some: Histories, training: TrainConfig, look: Look) -> SequenceModel:
@@ -118,10 +121,8 @@ class _Runs:
     """Whole trainings on the same histories, one after the other, each from a seed of its own, within so many seconds."""
 
     def __init__(self, histories: Histories, task: Task, seconds: float, seed: int) -> None:
-        if math.isnan(seconds):
-            raise ValueError("seconds is not a number: say how long it may take, or inf")
-        self.histories, self.task, self.seeds = histories, task, count(seed, APART)
-        self.ends, self.longest = time.perf_counter() + seconds, 0.0
+        self.ends, self.longest = _ends(seconds), 0.0
+        self.histories, self.task, self.seeds = histories, task, (n % SEEDS for n in count(seed, APART))
         self.negatives = 0 if _can_ask_all(histories, task, seconds) else SAMPLED
         narrow = _shape(DROPOUTS[0], NARROW, self.negatives)
 
@@ -151,6 +152,12 @@ class _Runs:
     def time_for_another(self) -> bool:
         """Tell whether one more is over in time, should it take as long as the longest so far."""
         return time.perf_counter() + self.longest <= self.ends
+
+
+def _ends(seconds: float) -> float:
+    if math.isnan(seconds):
+        raise ValueError("seconds is not a number: say how long it may take, or inf")
+    return time.perf_counter() + seconds
 
 
 def _worth(model: SequenceModel) -> float:

@@ -120,6 +120,7 @@ def fit(
             state.best, state.best_score, state.best_epoch = deepcopy(module.state_dict()), score, state.epoch
         if checkpoint is not None:
             _save(checkpoint, module, optimizer, state, config)
+    optimizer.zero_grad(set_to_none=True)  # the newest gradient is as large as the model, and nobody asks for it
     module.load_state_dict(state.best)
     module.eval()
     return state.log

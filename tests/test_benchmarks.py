@@ -15,6 +15,7 @@ from benchmarks.cost import Size, explained, made_up, multiply_adds
 from benchmarks.grounds import Ground
 from benchmarks.peers.shared import goes_on, peak_gb, read_log
 from benchmarks.training import BESIDE, OURS, PEERS, figures, judge_lists, newest, table_of
+from recolab import growing
 from recolab.evaluation import K, judge
 from recolab.folds import leave_one_out_tasks
 from recolab.histories import visits
@@ -222,7 +223,10 @@ def test_a_single_model_is_grown_from_the_raw_file_and_asked_once(monkeypatch, c
     assert seconds[0] == seconds[1] < seconds[2] < seconds[3]  # the ensemble is there when its best network is known
     assert table.filter(pl.col("model") != four[3])["trust"].to_list() == [0.0] * 6  # they have none to believe
     assert (table["networks"] == 1).all()  # a thousandth of a minute is one run
-    assert table.select("dim", "epochs").row(0) >= (64, 1)
+    assert table.filter(model="Ensemble")["dropout"].is_null().all()  # each of its networks has its own
+    told = table.filter(pl.col("model") != "Ensemble")
+    assert ((told["dim"] >= 64) & (told["epochs"] >= 1)).all()
+    assert set(told.filter(pl.col("model") != four[0])["dropout"]) == {growing.STUDENT[0]}
     assert '"case": "Beauty, seed 8"' in capsys.readouterr().out
 
 

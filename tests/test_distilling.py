@@ -9,14 +9,16 @@ import polars as pl
 import pytest
 import torch
 
-from recolab.histories import build_catalog
+from recolab.histories import build_catalog, pack
 from recolab.losses import ROWS, full_cross_entropy, taught_cross_entropy
 from recolab.models.distilling import distil
+from recolab.models.encoder_decoder import EncoderDecoder
 from recolab.models.ensemble import Ensemble
+from recolab.models.objectives import Batches, NextVisit
 from recolab.models.transformer import Transformer, TransformerConfig
 from recolab.schema import ITEM
 from recolab.training import TrainConfig
-from tests.worlds import carousel
+from tests.worlds import carousel, log
 
 
 def lesson(n_positions=7, n_items=11, seed=0):
@@ -59,6 +61,20 @@ def test_who_says_what_the_teacher_says_has_nothing_to_learn():
     loss = taught_cross_entropy(hidden, table, hidden.detach(), table.detach(), weights, 2.0)
     for gradient in torch.autograd.grad(loss, [hidden, table]):
         assert gradient.abs().max() < 1e-12
+
+
+def test_a_sharp_temperature_is_still_a_number_that_never_teaches_pad():
+    hidden, table, said, teacher_table, weights = lesson()
+    loss = taught_cross_entropy(hidden, table, 100 * said, teacher_table, weights, 1e-4)
+    assert torch.isfinite(loss)
+    assert torch.autograd.grad(loss, table)[0][0].abs().max() == 0
+
+
+def test_a_teacher_of_other_digits_is_understood():
+    hidden, table, said, teacher_table, weights = lesson()
+    floats = said.float(), teacher_table.float(), weights.float()
+    ours = taught_cross_entropy(hidden, table, *floats, 1.0)
+    torch.testing.assert_close(ours, textbook(hidden, table, said, teacher_table, weights, 1.0), rtol=1e-5, atol=0)
 
 
 def test_pad_and_positions_of_no_weight_teach_nothing():
@@ -112,12 +128,41 @@ def test_a_student_hears_the_teacher_and_not_what_came(school):
     assert apart(student, wrong, histories) < apart(right, wrong, histories) / 2
 
 
-def test_the_teacher_stays_as_it_is_and_awake(school):
-    histories, catalog, _, teacher = school
-    before = teacher.score(histories)
-    distil(network(3, dropout=0.5), teacher, histories, catalog)
+def lessons(teacher, histories, catalog, temperature=1.0):
+    """What the first epoch's loss is, of a student who learns nothing from it: rate 0."""
+    student = network(3)
+    student.training = replace(student.training, learning_rate=0.0)
+    return distil(student, teacher, histories, catalog, temperature).log[0]["loss"]
+
+
+def test_a_teacher_does_not_forget_while_it_teaches_and_stays_as_it_is(school):
+    histories, catalog, _, _ = school
+    teacher = Ensemble([network(1, 5, dropout=0.5)]).fit(histories, catalog)
+    before, said = teacher.score(histories), lessons(teacher, histories, catalog)
+    teacher.models[0].module.train()
+    assert lessons(teacher, histories, catalog) == pytest.approx(said, rel=1e-6)
     np.testing.assert_array_equal(teacher.score(histories), before)
-    assert not any(model.module.training for model in teacher.models)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 4.0])
+def test_every_target_counts_once_and_the_temperature_is_heeded(temperature):
+    """Baskets of one, two and three: what a position counts is how many came after it."""
+    rows = [(user, item, step) for user in range(12) for step in range(4) for item in range(1 + (user + step) % 3)]
+    events = log([(user, 10 * step + item, step) for user, item, step in rows])
+    catalog = build_catalog(events)
+    histories = pack(events, catalog)
+    teacher = Ensemble([network(1, 5)]).fit(histories, catalog)
+    batches = Batches(histories, NextVisit(), SHAPE.max_len, SHAPE.batch_positions)
+    [batch] = batches.epoch(np.random.default_rng(0))
+    student = network(3).begin(histories, catalog).module.eval()
+    asked, times = np.unique(batch.owners, return_counts=True)
+    assert set(times) == {1, 2, 3}
+    with torch.no_grad():
+        hidden, said = (net.asked(batch)[asked] for net in (student, teacher.models[0].module))
+        tables = student.table.weight, teacher.models[0].module.table.weight
+        weights = torch.from_numpy(times / times.sum())
+        expected = textbook(hidden, tables[0], said, tables[1], weights, temperature)
+    assert lessons(teacher, histories, catalog, temperature) == pytest.approx(expected.item(), rel=1e-4)
 
 
 def test_the_best_epoch_of_a_student_is_kept_and_no_past_gets_what_sells(school):
@@ -129,13 +174,33 @@ def test_the_best_epoch_of_a_student_is_kept_and_no_past_gets_what_sells(school)
     np.testing.assert_array_equal(student.score(nobody)[:, 1:], teacher.score(nobody)[:, 1:])
 
 
-def test_a_student_or_a_teacher_of_hidden_visits_is_refused(school):
+@pytest.mark.parametrize("temperature", [0.0, -2.0, float("nan"), float("inf")])
+def test_a_temperature_that_is_none_is_refused(temperature, school):
     histories, catalog, _, teacher = school
-    with pytest.raises(ValueError, match="Transformer foresees hidden visits: distil causal models"):
+    with pytest.raises(ValueError, match=r"temperature = .* must be a number above 0"):
+        distil(network(3), teacher, histories, catalog, temperature)
+
+
+def test_a_student_or_a_teacher_who_is_not_asked_at_every_visit_is_refused(school):
+    histories, catalog, _, teacher = school
+    with pytest.raises(
+        ValueError, match="Transformer does not foresee the next visit after each: distil causal models"
+    ):
         distil(network(3, hidden_share=0.3), teacher, histories, catalog)
     reader = network(1, hidden_share=0.3).fit(histories, catalog)
-    with pytest.raises(ValueError, match="foresees hidden visits"):
+    with pytest.raises(ValueError, match="does not foresee the next visit"):
         distil(network(3), Ensemble([reader]), histories, catalog)
+    writer = EncoderDecoder(EncoderDecoder.Config(dim=8), TrainConfig(0, progress=False))
+    with pytest.raises(ValueError, match="EncoderDecoder does not foresee the next visit"):
+        distil(writer, teacher, histories, catalog)
+
+
+def test_a_student_that_reads_further_than_its_teacher_is_refused(school):
+    histories, catalog, _, _ = school
+    short = Ensemble([network(1, 0, max_len=5)]).fit(histories, catalog)
+    with pytest.raises(ValueError, match="Transformer reads 6 visits, a teacher 5: give it as few"):
+        distil(network(3, max_len=6), short, histories, catalog)
+    assert len(distil(network(3, max_len=4), short, histories, catalog).log) == 1
 
 
 def test_another_catalog_than_the_teachers_is_refused(school):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
-from recolab.histories import PAD, build_catalog
+from recolab.histories import PAD, build_catalog, lay_out, newest_window, visits
 from recolab.models.ensemble import Ensemble
 from recolab.models.following import WithFollowers
 from recolab.models.recurrent import Gru4Rec
@@ -38,14 +39,13 @@ def test_its_score_is_the_mean_of_the_logits(world):
 
 def test_it_is_one_product_of_states_and_items_laid_end_to_end(world):
     histories, _, _, together = world
-    two = Ensemble([model for model in together.models if isinstance(model, Transformer)])
-    tables = [model.module.table.weight.detach().numpy() for model in two.models]
-    states = [
-        np.linalg.lstsq(e, model.score(histories)[:, 1:].T, rcond=None)[0].T
-        for e, model in zip((table[1:] for table in tables), two.models, strict=True)
-    ]
-    one = np.hstack(states) @ np.hstack(tables).T / 2
-    np.testing.assert_allclose(two.score(histories)[:, 1:], one[:, 1:], atol=1e-4)
+    two = [model for model in together.models if isinstance(model, Transformer)]
+    visited = visits(histories)
+    window = lay_out(histories, visited, newest_window(visited, two[0].config.max_len))
+    with torch.no_grad():
+        states = torch.cat([model.module.newest(window) for model in two], 1)
+        tables = torch.cat([model.module.table.weight for model in two], 1)
+    np.testing.assert_allclose(Ensemble(two).score(histories)[:, 1:], (states @ tables.T / 2)[:, 1:], atol=1e-5)
 
 
 def test_who_has_no_past_gets_what_sells_most(world):

@@ -1,6 +1,7 @@
 """A Transformer grown on a ring of goods: what time allows, and never more than validation asks for."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -145,7 +146,7 @@ def test_who_is_taught_has_the_shape_of_the_best_and_its_own_dropout(ring, maste
     assert student.name == "Taught Transformer"
     inner, read = growing.STUDENT
     assert student.config == replace(masters.models[0].config, dropout=inner, input_dropout=read)
-    assert (student.training.epochs, student.training.seed) == (growing.LONG, 3)
+    assert (student.training.epochs, student.training.seed) == (growing.LONG, 3 + growing.NETWORKS * growing.APART)
     assert best_epoch(student)[1] == validation_score(student, ring.validation) > 0.3
 
 
@@ -153,13 +154,26 @@ def test_who_is_taught_has_the_shape_of_the_best_and_its_own_dropout(ring, maste
 def test_time_decides_how_many_epochs_are_taught(seconds, epochs, ring, masters, monkeypatch):
     monkeypatch.setattr(growing, "_epoch_seconds", lambda *_: 1.0)
     monkeypatch.setattr(growing.time, "perf_counter", lambda: 0.0)
-    monkeypatch.setattr(growing, "distil", lambda student, *_: student)
+
+    def distil(student, ensemble, histories, catalog, temperature, look):
+        assert (ensemble, histories, temperature) == (masters, ring.training, growing.TEMPERATURE)
+        assert look.keywords == {"task": ring.validation}
+        return student
+
+    monkeypatch.setattr(growing, "distil", distil)
     assert growing.taught(masters, ring.training, ring.validation, seconds, 3).training.epochs == epochs
 
 
-def test_no_ensemble_without_a_number_of_seconds(ring):
-    with pytest.raises(ValueError, match="seconds is not a number"):
-        growing.grow_ensemble(ring.training, ring.validation, float("nan"), seed=7)
+def test_neither_ensemble_nor_student_without_a_number_of_seconds(ring, masters):
+    for grow in (growing.grow_ensemble, partial(growing.taught, masters)):
+        with pytest.raises(ValueError, match="seconds is not a number"):
+            grow(ring.training, ring.validation, float("nan"), seed=7)
+
+
+def test_the_largest_seed_has_others_after_it(runs, ring, monkeypatch):
+    monkeypatch.setattr(growing, "validation_score", lambda ensemble, _: float(len(ensemble.models)))
+    together = growing.grow_ensemble(ring.training, ring.validation, 72, seed=2**32 - 1)
+    assert {model.training.seed for model in together.models} == {2**32 - 1, growing.APART - 1, 2 * growing.APART - 1}
 
 
 def test_an_epoch_is_timed_on_some_of_many_histories(ring):

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from recolab.losses.one_pass import ROWS, InOnePass, exponentials
-from recolab.losses.pairwise import OUT_OF_REACH
 
 
 def taught_cross_entropy(
@@ -21,7 +20,7 @@ def taught_cross_entropy(
     ->  scalar, with a gradient to hidden and table alone; logits exist for ROWS positions at a time, as in full_cross_entropy
     """
     with torch.autocast(hidden.device.type, enabled=False):
-        inputs = said.to(table.dtype), teacher_table, weights.to(table.dtype), temperature
+        inputs = *(known.to(table.dtype) for known in (said, teacher_table, weights)), temperature
         loss: Tensor = TaughtCrossEntropy.apply(hidden.to(table.dtype), table, *inputs)  # type: ignore[no-untyped-call]
     return loss
 
@@ -40,25 +39,18 @@ class TaughtCrossEntropy(InOnePass):
         temperature: float,
     ) -> Tensor:
         """Sum over blocks of positions; with w the weights, dh = T w (p - q) E and dE = T (w (p - q))ᵀ h."""
-        loss = hidden.new_zeros(())
+        loss, items, others = hidden.new_zeros(()), table[1:], teacher_table[1:]  # PAD is not an answer
         to_hidden, to_table = torch.empty_like(hidden), torch.zeros_like(table)
         for block in (slice(start, start + ROWS) for start in range(0, len(hidden), ROWS)):
             rows, weight = hidden[block], temperature * weights[block, None]
-            taught = _softened(said[block], teacher_table, temperature)
-            whole, _ = exponentials(taught)  # (ROWS, N): q times whole
-            errors = _softened(rows, table, temperature)
+            taught = (said[block] / temperature) @ others.T
+            whole, _ = exponentials(taught)  # (ROWS, N - 1): q times whole
+            errors = (rows / temperature) @ items.T
             likely = torch.linalg.vecdot(taught, errors)[:, None] / whole  # Σⱼ qⱼ zⱼ
             total, log_total = exponentials(errors)
             loss += (temperature * weight * (log_total - likely)).sum()
             errors.mul_(weight / total).addcmul_(taught, weight / whole, value=-1)  # T w (p - q)
-            to_hidden[block] = errors @ table
-            to_table.addmm_(errors.T, rows)
+            to_hidden[block] = errors @ items
+            to_table[1:].addmm_(errors.T, rows)
         ctx.save_for_backward(to_hidden, to_table)
         return loss
-
-
-def _softened(rows: Tensor, table: Tensor, temperature: float) -> Tensor:
-    """Make logits / T, PAD so far down that neither side holds it likely."""
-    logits = (rows / temperature) @ table.T
-    logits[:, 0] = OUT_OF_REACH
-    return logits

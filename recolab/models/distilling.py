@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from recolab.histories import Catalog, Histories
 from recolab.losses import taught_cross_entropy
 from recolab.models.ensemble import Ensemble
-from recolab.models.objectives import Batch, Batches
+from recolab.models.objectives import Batch, Batches, NextVisit
 from recolab.models.sequential import SequenceModel
 
 Student = TypeVar("Student", bound=SequenceModel)
@@ -29,16 +30,20 @@ def distil(
     """Train a network on what an ensemble holds likely at every position, not on what came (Hinton et al. 2015; Furlanello et al. 2018).
 
     What came next is one item of many that could have; a teacher names the others as well, so that each position teaches more.
+    The whole catalog is asked: the student's own loss, negatives and sampled_share are not heeded.
     histories: those that the teacher learned from    temperature: above 1 the teacher's second choices count for more
     validate: as in `SequenceModel.fit`
-    Raises ValueError where somebody foresees hidden visits, or the catalog is not the teacher's.
+    Raises ValueError where somebody is not asked for the next visit at every visit, where the student would read more visits than a
+    teacher has learned to, where the catalog is not the teacher's, and for a temperature that is no number above 0.
     """
+    if not 0 < temperature < math.inf:
+        raise ValueError(f"temperature = {temperature!r} must be a number above 0")
     everybody: list[SequenceModel] = [student, *teacher.models]
     for model in everybody:
-        if model.objective().n_blanks:
-            raise ValueError(
-                f"{model.name} foresees hidden visits: distil causal models, which are asked at every visit"
-            )
+        if not isinstance(model.objective(), NextVisit):
+            raise ValueError(f"{model.name} does not foresee the next visit after each: distil causal models of visits")
+    if student.config.max_len > (least := min(model.config.max_len for model in teacher.models)):
+        raise ValueError(f"{student.name} reads {student.config.max_len} visits, a teacher {least}: give it as few")
     if teacher.n_items != len(catalog):
         raise ValueError(f"{teacher.name} knows {teacher.n_items} rows, the catalog has {len(catalog)}: give its own")
     networks = [model.module.eval() for model in teacher.models]

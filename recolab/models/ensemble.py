@@ -13,10 +13,11 @@ from recolab.models.sequential import SequenceModel
 
 
 class Ensemble:
-    """Networks that learn apart and answer together, by the mean of their logits (Lakshminarayanan et al. 2017).
+    """Networks that learn apart, each from a seed of its own, and answer together (deep ensembles, Lakshminarayanan et al. 2017).
 
-    A mean of products h·e is one product again, of all states and all item vectors laid end to end: one network in branches.
-    models: of one catalog, if they have learned already
+    The mean of their logits is the geometric mean of what they hold likely (the paper takes the arithmetic one), and a mean of
+    products h·e is one product again, of all states and all item vectors laid end to end: one network in branches.
+    models: that learn by the same loss, so that their logits are of one scale; of one catalog, if they have learned already
     Raises ValueError where there is none.
     """
 
