@@ -106,6 +106,15 @@ def test_its_table_has_the_model_with_followers():
     said(score(of_ids["ndcg@10"].max()), "Sports, one model of ids")
 
 
+def test_its_table_has_the_taught_model():
+    single, row = table("single").filter(set="Beauty", model="Taught Transformer"), "Beauty, a Transformer taught"
+    low, high = single["ndcg@10_low"].min(), single["ndcg@10_high"].max()
+    said(f"ndcg@10 {score(single['ndcg@10'].mean())} ({score(low)} to {score(high)})", row)
+    said(f"{single['seconds'].max() / 60:.0f} minutes", row)
+    of_ids = table("literature").filter(pl.col("learns from") == "ids", set="Beauty")
+    said(score(of_ids["ndcg@10"].max()), row)
+
+
 def test_its_table_has_the_epochs_of_all_three():
     taken = {
         system: f"{seconds:.1f}" if system == "recolab" else f"{system.split()[0]} {seconds:.0f}"
