@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from recolab.histories import build_catalog, pack
-from recolab.losses import ROWS, full_cross_entropy, taught_cross_entropy
+from recolab.losses import ROWS, distillation_loss, full_cross_entropy
 from recolab.models.distilling import distil
 from recolab.models.encoder_decoder import EncoderDecoder
 from recolab.models.ensemble import Ensemble
@@ -40,7 +40,7 @@ def textbook(hidden, table, said, teacher_table, weights, temperature):
 @pytest.mark.parametrize("n_positions", [7, ROWS, 2 * ROWS + 3])
 def test_the_loss_is_the_textbooks_without_pad_in_value_and_gradient(n_positions, temperature):
     inputs = lesson(n_positions)
-    ours, theirs = taught_cross_entropy(*inputs, temperature), textbook(*inputs, temperature)
+    ours, theirs = distillation_loss(*inputs, temperature), textbook(*inputs, temperature)
     torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=0)
     gradients = (torch.autograd.grad(loss, inputs[:2]) for loss in (ours, theirs))
     for mine, its in zip(*gradients, strict=True):
@@ -52,20 +52,20 @@ def test_a_teacher_who_is_sure_teaches_what_came():
     targets = torch.tensor([1, 5, 3, 2, 10, 7, 1])
     sure = 1000 * torch.eye(11, dtype=torch.float64)
     weights = torch.full((7,), 1 / 7, dtype=torch.float64)
-    taught = taught_cross_entropy(hidden, table, sure[targets], torch.eye(11, dtype=torch.float64), weights, 1.0)
+    taught = distillation_loss(hidden, table, sure[targets], torch.eye(11, dtype=torch.float64), weights, 1.0)
     torch.testing.assert_close(taught, full_cross_entropy(hidden, table, torch.arange(7), targets))
 
 
 def test_who_says_what_the_teacher_says_has_nothing_to_learn():
     hidden, table, _, _, weights = lesson()
-    loss = taught_cross_entropy(hidden, table, hidden.detach(), table.detach(), weights, 2.0)
+    loss = distillation_loss(hidden, table, hidden.detach(), table.detach(), weights, 2.0)
     for gradient in torch.autograd.grad(loss, [hidden, table]):
         assert gradient.abs().max() < 1e-12
 
 
 def test_a_sharp_temperature_is_still_a_number_that_never_teaches_pad():
     hidden, table, said, teacher_table, weights = lesson()
-    loss = taught_cross_entropy(hidden, table, 100 * said, teacher_table, weights, 1e-4)
+    loss = distillation_loss(hidden, table, 100 * said, teacher_table, weights, 1e-4)
     assert torch.isfinite(loss)
     assert torch.autograd.grad(loss, table)[0][0].abs().max() == 0
 
@@ -73,14 +73,14 @@ def test_a_sharp_temperature_is_still_a_number_that_never_teaches_pad():
 def test_a_teacher_of_other_digits_is_understood():
     hidden, table, said, teacher_table, weights = lesson()
     floats = said.float(), teacher_table.float(), weights.float()
-    ours = taught_cross_entropy(hidden, table, *floats, 1.0)
+    ours = distillation_loss(hidden, table, *floats, 1.0)
     torch.testing.assert_close(ours, textbook(hidden, table, said, teacher_table, weights, 1.0), rtol=1e-5, atol=0)
 
 
 def test_pad_and_positions_of_no_weight_teach_nothing():
     hidden, table, said, teacher_table, weights = lesson()
     weights[2] = 0
-    loss = taught_cross_entropy(hidden, table, said, teacher_table, weights, 1.0)
+    loss = distillation_loss(hidden, table, said, teacher_table, weights, 1.0)
     to_hidden, to_table = torch.autograd.grad(loss, [hidden, table])
     assert to_table[0].abs().max() == 0
     assert to_hidden[2].abs().max() == 0

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from recolab.histories import Catalog, Histories
-from recolab.losses import taught_cross_entropy
+from recolab.losses import distillation_loss
 from recolab.models.ensemble import Ensemble
-from recolab.models.objectives import Batch, Batches, NextVisit
+from recolab.models.objectives import Batch, NextVisit
 from recolab.models.sequential import SequenceModel
 
 Student = TypeVar("Student", bound=SequenceModel)
@@ -48,7 +48,6 @@ def distil(
         raise ValueError(f"{teacher.name} knows {teacher.n_items} rows, the catalog has {len(catalog)}: give its own")
     networks = [model.module.eval() for model in teacher.models]
     table = torch.cat([network.table.weight.detach() for network in networks], 1) / len(networks)
-    student.begin(histories, catalog)
 
     def loss_of(batch: Batch, _: float) -> tuple[Tensor, int]:
         asked, times = np.unique(batch.owners, return_counts=True)
@@ -56,8 +55,7 @@ def distil(
         with torch.no_grad():
             said = torch.cat([network.asked(batch)[at] for network in networks], 1)
         hidden = student.module.asked(batch)[at]
-        loss = taught_cross_entropy(hidden, student.module.table.weight, said, table, weights, temperature)
+        loss = distillation_loss(hidden, student.module.table.weight, said, table, weights, temperature)
         return loss, len(batch.targets)
 
-    batches = Batches(histories, student.objective(), student.config.max_len, student.config.batch_positions)
-    return student.learn(histories, batches.epoch, student.training, validate, loss_of=loss_of)
+    return student.fit(histories, catalog, validate, loss_of=loss_of)

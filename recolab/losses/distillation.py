@@ -10,7 +10,7 @@ from torch import Tensor
 from recolab.losses.one_pass import ROWS, InOnePass, exponentials
 
 
-def taught_cross_entropy(
+def distillation_loss(
     hidden: Tensor, table: Tensor, said: Tensor, teacher_table: Tensor, weights: Tensor, temperature: float
 ) -> Tensor:
     """Ask each position for all that a teacher holds likely: -T² Σₚ wₚ Σⱼ qₚⱼ log pₚⱼ, p and q softmax of logits / T (Hinton et al. 2015).
@@ -21,11 +21,11 @@ def taught_cross_entropy(
     """
     with torch.autocast(hidden.device.type, enabled=False):
         inputs = *(known.to(table.dtype) for known in (said, teacher_table, weights)), temperature
-        loss: Tensor = TaughtCrossEntropy.apply(hidden.to(table.dtype), table, *inputs)  # type: ignore[no-untyped-call]
+        loss: Tensor = DistillationLoss.apply(hidden.to(table.dtype), table, *inputs)  # type: ignore[no-untyped-call]
     return loss
 
 
-class TaughtCrossEntropy(InOnePass):
+class DistillationLoss(InOnePass):
     """Loss and gradient in one pass over blocks of rows, the teacher's logits made beside the student's and forgotten with them."""
 
     @staticmethod
