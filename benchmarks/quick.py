@@ -27,8 +27,8 @@ from recolab.training import TrainConfig
 
 SEEDS = (7, 8, 9)
 LOOK_USERS = 3000
-SHAPE = TransformerConfig(dim=128, dropout=0.5, input_dropout=0.3, start_norm=0.5, negatives=0, max_len=50)
-EPOCHS, PATIENCE = 9, 3
+SHAPE = TransformerConfig(dim=128, dropout=0.3, input_dropout=0.2, negatives=0, max_len=50)
+EPOCHS, PATIENCE = 4, 3
 PUBLISHED, PEER = 0.0588, "SASRec, full cross-entropy, tuned on 108 settings (time-to-split)"
 
 

@@ -1,19 +1,22 @@
-"""How many epochs does an item table save that starts from co-occurrence, and does it help a GRU and a CNN as well?
+"""How many epochs does an item table save that starts from co-occurrence, how many do small batches, and for which networks?
 
-python -m benchmarks.warm    # half an hour; it goes on where it was stopped
+python -m benchmarks.warm    # three quarters of an hour; it goes on where it was stopped
 
-Beauty's validation (3,000 of its users) after every epoch: width 64, 1,024 shared negatives, dropout .5, three seeds. Warm: the
-truncated SVD of the positive PMI of items near each other in the training histories; its seconds count. Cold: noise. The
-learning rate falls along the same cosine for both, so neither has the better schedule.
+Beauty's validation (10,000 of its users) at the end of trainings of so many epochs, each with a cosine of its own, so that no short
+one is a long one cut off: width 64, 1,024 shared negatives, dropout .3, three seeds. Warm: the truncated SVD of the positive PMI of
+items near each other in the training histories; its seconds count. Cold: noise. Large: batches of 2,048 visits at the
+learning rate that is best with them on validation, instead of 512.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from functools import partial
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from benchmarks.apart import apart
 from benchmarks.grounds import beauty
@@ -27,48 +30,61 @@ from recolab.models.sequential import SequenceModel
 from recolab.models.transformer import Transformer
 from recolab.training import TrainConfig
 
-EPOCHS = 15
-LOOK_USERS = 3000
+LOOK_USERS = 10_000
 SCORE = f"ndcg@{K}"
 MODELS: dict[str, type[SequenceModel]] = {"Transformer": Transformer, "GRU4Rec": Gru4Rec, "NextItNet": NextItNet}
-STARTS = {"warm": True, "cold": False}
+SMALL, LARGE = (512, 5e-3), (2048, 1e-2)  # visits in a batch, learning rate
+STARTS = {"warm": (True, *SMALL), "cold": (False, *SMALL), "cold, large batches": (False, *LARGE)}
+EPOCHS = {"warm": (1, 2, 4, 8), "cold": (2, 4, 8, 16), "cold, large batches": (10, 40)}
+CASES = {"Transformer": tuple(STARTS), "GRU4Rec": ("warm", "cold"), "NextItNet": ("warm", "cold")}
 
 
-def measure(name: str, start: str, seed: int) -> pl.DataFrame:
-    """Train one model to the end of its cosine  ->  a row an epoch."""
+def measure(name: str, start: str, epochs: int, seed: int) -> pl.DataFrame:
+    """Train one model to the end of its cosine  ->  one row."""
     ground = beauty()
-    few = ground.few(LOOK_USERS)
-    shape = MODELS[name].Config(dropout=0.5, negatives=1024, max_len=50, warm_start=STARTS[start])
-    model = MODELS[name](shape, TrainConfig(EPOCHS, patience=EPOCHS, seed=seed, progress=False))
-    model.fit(ground.past, ground.catalog, validate=lambda so_far: validation_score(so_far, few))
-    log = pl.DataFrame(model.log).select("epoch", "seconds", pl.col("validation").alias(SCORE))
-    return log.select(pl.lit(name).alias("model"), pl.lit(start).alias("start"), pl.lit(seed).alias("seed"), pl.all())
+    warm, positions, rate = STARTS[start]
+    shape = MODELS[name].Config(dropout=0.3, negatives=1024, max_len=50, warm_start=warm, batch_positions=positions)
+    began = time.perf_counter()
+    model = MODELS[name](shape, TrainConfig(epochs, rate, seed=seed, progress=False)).fit(ground.past, ground.catalog)
+    seconds = time.perf_counter() - began
+    row = {"model": name, "start": start, "epochs": epochs, "seed": seed, "seconds": seconds}
+    return pl.DataFrame([row | {SCORE: validation_score(model, ground.few(LOOK_USERS))}])
 
 
-def reached(curve: pl.DataFrame, score: float) -> int | None:
-    """Say after which epoch a curve stands so high; None where it never does."""
-    epoch: int | None = curve.filter(pl.col(SCORE) >= score)["epoch"].min()  # type: ignore[assignment]
-    return epoch
+def needed(curve: pl.DataFrame, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Say how many epochs reach each score, between two lengths on a log scale.
+
+    curve: epochs and SCORE of trainings, the shortest first  ->  nan below the shortest one's score, inf above the best
+    """
+    lengths, best = curve["epochs"].to_numpy(), np.maximum.accumulate(curve[SCORE].to_numpy())
+    epochs: NDArray[np.float64] = np.exp(np.interp(scores, best, np.log(lengths), left=np.nan, right=np.inf))
+    return epochs
 
 
-def figures(name: str, rows: pl.DataFrame) -> dict[str, object]:
-    """Ask after how many epochs the warm table stands where the cold one ends at best, on the mean of the seeds."""
-    means = rows.group_by("start", "epoch", maintain_order=True).agg(pl.col(SCORE).mean())
-    cold, warm = (means.filter(start=start) for start in ("cold", "warm"))
-    best = float(np.max(cold[SCORE].to_numpy()))
-    needed, warmed = reached(cold, best), reached(warm, best)
-    line = {"benchmark": "warm", "case": f"Beauty, {name}", "system": "warm item table", "value": warmed}
-    line |= {"unit": f"epochs to {best:.4f}", "peer": "cold item table", "peer_value": needed}
-    return line | {"ratio": None if needed is None or warmed is None else round(needed / warmed, 2)}
+def figures(name: str, rows: pl.DataFrame) -> list[dict[str, object]]:
+    """Ask how long a training each other start needs to stand where the warm table does, on the mean of the seeds."""
+    means = rows.group_by("start", "epochs").agg(pl.col(SCORE).mean()).sort("epochs")
+    warm = means.filter(start="warm")
+    lines = []
+    for start in (start for start in CASES[name] if start != "warm"):
+        peers = needed(means.filter(start=start), warm[SCORE].to_numpy())
+        for epochs, score, peer in zip(warm["epochs"], warm[SCORE], peers, strict=True):
+            line = {"benchmark": "warm", "case": f"Beauty, {name}", "system": "warm", "value": epochs}
+            line |= {"unit": f"epochs to {score:.4f}", "peer": start}
+            known = bool(np.isfinite(peer))
+            line |= {"peer_value": round(float(peer), 1) if known else None}
+            lines.append(line | {"ratio": round(float(peer) / epochs, 2) if known else None})
+    return lines
 
 
 def main() -> None:
-    """Measure, print one JSON line per model, and write the table that notebook 18 shows."""
+    """Measure, print a JSON line per figure, and write the table that notebook 18 shows."""
     tables = []
-    for name in MODELS:
-        runs = [(name, start, seed) for start in STARTS for seed in SEEDS]
+    for name, starts in CASES.items():
+        runs = [(name, start, n, seed) for start in starts for n in EPOCHS[start] for seed in SEEDS]
         rows = pl.concat(kept("warm", ", ".join(map(str, run)), partial(apart, measure, *run)) for run in runs)
-        print(json.dumps(figures(name, rows)), flush=True)
+        for line in figures(name, rows):
+            print(json.dumps(line), flush=True)
         tables.append(rows)
     write_table("warm", pl.concat(tables))
 

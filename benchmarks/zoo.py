@@ -55,7 +55,7 @@ ZOO: dict[str, Entry] = {
     "NextItNet": Entry(NextItNet, {}, {"n_blocks": [2, 1]}),
     "Caser": Entry(Caser, {}, {"reach": [5, 9]}),
 }
-SHARED: dict[str, list[Any]] = {"dropout": [0.2, 0.5], "learning_rate": [3e-3, 1e-3]}
+SHARED: dict[str, list[Any]] = {"dropout": [0.2, 0.5], "learning_rate": [5e-3, 2e-3]}
 
 
 def made(entry: Entry, knobs: Knobs, epochs: int, seed: int) -> SequenceModel:

@@ -26,7 +26,7 @@ from recolab.tuning import Space, tune
 DROPOUTS = ((0.5, 0.3), (0.3, 0.2), (0.15, 0.1))  # of the encoder, and of what it reads; the likeliest first
 STUDENT, TEMPERATURE = (0.3, 0.2), 2.0  # dropouts of who is taught: soft answers are not learned by heart so soon
 NARROW, WIDE = 64, 128  # widths
-LEAST, WORTH, LONG = 3, 4, 12  # epochs: of any run, for a wide table to be worth its price, of the longest run
+LEAST, WORTH, LONG = 3, 4, 8  # epochs: of any run, for a wide table to be worth its price, of the longest run
 PATIENCE = 3  # epochs without a better score, after which a run has begun to learn by heart
 SAMPLED = 2048  # items drawn for a batch where the whole catalog is too much to ask
 REMEMBERED: Space = {  # how much followers count, the likeliest first
@@ -200,9 +200,7 @@ def _trained(runs: _Runs, dropouts: tuple[float, float], seed: int) -> Transform
 
 def _shape(dropouts: tuple[float, float], dim: int, negatives: int) -> TransformerConfig:
     inner, read = dropouts
-    return TransformerConfig(
-        dim=dim, dropout=inner, input_dropout=read, start_norm=0.5, negatives=negatives, max_len=50
-    )
+    return TransformerConfig(dim=dim, dropout=inner, input_dropout=read, negatives=negatives, max_len=50)
 
 
 def _can_ask_all(histories: Histories, task: Task, seconds: float) -> bool:

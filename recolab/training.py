@@ -28,7 +28,7 @@ class TrainConfig:
     """How long and how fast to learn; after more than `patience` epochs in a row without a better validation score it stops."""
 
     epochs: int = 10
-    learning_rate: float = 3e-3
+    learning_rate: float = 5e-3
     weight_decay: float = 0.01
     warmup_share: float = 0.05
     patience: int = 2

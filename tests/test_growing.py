@@ -58,11 +58,11 @@ def runs(monkeypatch):
 @pytest.mark.parametrize(
     ("seconds", "count", "dim", "epochs"),
     [
-        (1000, 3, 128, 12),  # no run is longer than LONG
-        (float("inf"), 3, 128, 12),
-        (72, 3, 128, 12),
-        (71, 2, 128, 12),  # 24 epochs' time each: a third would end a little late
-        (40, 2, 128, 10),
+        (1000, 3, 128, 8),  # no run is longer than LONG
+        (float("inf"), 3, 128, 8),
+        (48, 3, 128, 8),
+        (47, 2, 128, 8),  # 16 epochs' time each: a third would end a little late
+        (24, 2, 128, 6),
         (17, 2, 128, 4),
         (15, 1, 128, 7),  # half of it is too little for a wide table: one wide run is better than two narrow ones
         (7, 2, 64, 3),
@@ -80,7 +80,7 @@ def test_less_dropout_is_tried_only_while_it_helps(runs, ring, monkeypatch):
     monkeypatch.setattr(growing, "DROPOUTS", ((0.5, 0.3), (0.6, 0.3), (0.1, 0.1)))
     model = grow_transformer(ring.training, ring.validation, 1000, seed=7)
     assert [dropouts for dropouts, _, _ in runs] == [(0.5, 0.3), (0.6, 0.3)]
-    assert best_epoch(model)[1] == pytest.approx(0.2 + 0.012)
+    assert best_epoch(model)[1] == pytest.approx(0.2 + 0.001 * growing.LONG)
 
 
 LEARNING = ((0.5, 0.3), (0.6, 0.3), (0.1, 0.1))  # the second is no better: the third is never tried
@@ -90,7 +90,7 @@ LEARNING = ((0.5, 0.3), (0.6, 0.3), (0.1, 0.1))  # the second is no better: the 
     ("seconds", "count"),
     [
         (1, 1),  # a first there is always
-        (72, 3),  # the second may last as long as the first, and then there is time for one more of the first's dropout
+        (48, 3),  # the second may last as long as the first, and then there is time for one more of the first's dropout
         (float("inf"), growing.NETWORKS),
     ],
 )
@@ -115,7 +115,7 @@ def test_whoever_makes_the_mean_worse_is_left_out(runs, ring, monkeypatch):
 
     monkeypatch.setattr(growing, "DROPOUTS", LEARNING)
     monkeypatch.setattr(growing, "validation_score", worth)
-    together = growing.grow_ensemble(ring.training, ring.validation, 96, seed=7)
+    together = growing.grow_ensemble(ring.training, ring.validation, 64, seed=7)
     assert len(runs) == 4
     assert asked == [[7, 2007], [7, 2007, 3007], [7, 2007, 3007, 1007]]
     assert [model.training.seed for model in together.models] == [7, 2007, 3007]
@@ -172,7 +172,7 @@ def test_neither_ensemble_nor_student_without_a_number_of_seconds(ring, masters)
 
 def test_the_largest_seed_has_others_after_it(runs, ring, monkeypatch):
     monkeypatch.setattr(growing, "validation_score", lambda ensemble, _: float(len(ensemble.models)))
-    together = growing.grow_ensemble(ring.training, ring.validation, 72, seed=2**32 - 1)
+    together = growing.grow_ensemble(ring.training, ring.validation, 48, seed=2**32 - 1)
     assert {model.training.seed for model in together.models} == {2**32 - 1, growing.APART - 1, 2 * growing.APART - 1}
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from recolab.attention import DecoderBlock, RelativePosition
 from recolab.histories import PAD, Catalog, Histories, Rectangle, bucketed_batches, lay_out, newest_window, visits
-from recolab.models.network import SequenceNetwork
+from recolab.models.network import READ_POSITIONS, SequenceNetwork
 from recolab.models.objectives import Batch, Objective
 from recolab.models.sequential import SequenceModel
 from recolab.models.transformer import TransformerConfig, TransformerEncoder
@@ -183,7 +183,7 @@ class EncoderDecoder(SequenceModel):
         windows = newest_window(visited, self.config.max_len)
         costs = np.maximum(windows[:, 1] - windows[:, 0], LEAST) * n_lists
         self.module.eval()
-        for chosen in bucketed_batches(costs, self.config.batch_positions):
+        for chosen in bucketed_batches(costs, READ_POSITIONS):
             yield chosen, self._reader(lay_out(histories, visited, windows[chosen]))
 
     def _reader(self, window: Rectangle) -> Callable[[Tensor], Tensor]:

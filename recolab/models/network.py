@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,6 +15,9 @@ from recolab.losses import LossName
 from recolab.models.objectives import Batch
 from recolab.training import require, require_types
 
+READ_POSITIONS = 2048  # visits that are read at once where nothing is learned
+NOISE = 0.02  # standard deviation of a table that knows nothing yet, as BERT's and SASRec's
+
 
 @dataclass(frozen=True)
 class SequenceConfig:
@@ -27,9 +29,8 @@ class SequenceConfig:
     input_dropout: float | None = None  # of the item vectors that are read; None = as dropout
     negatives: int = 2048  # items sampled per batch; 0 asks the whole catalog
     sampled_share: float = 1.0  # of the run; after it the whole catalog is asked
-    batch_positions: int = 2048  # visits in a batch
+    batch_positions: int = 512  # visits in a batch: with four times as many, four epochs learn what one does
     warm_start: bool = True  # begin from co-occurrence vectors instead of noise
-    start_norm: float = 1.0  # mean length of an item's vector before learning: shorter ones begin less sure
     loss: LossName = "softmax"
 
     def __post_init__(self) -> None:
@@ -38,7 +39,6 @@ class SequenceConfig:
             self,
             dim=(self.dim >= 1, "1 or more"),
             max_len=(self.max_len >= 1, "1 or more"),
-            start_norm=(0 < self.start_norm < math.inf, "above 0"),
             dropout=(0 <= self.dropout < 1, "from 0 to below 1"),
             input_dropout=(self.input_dropout is None or 0 <= self.input_dropout < 1, "from 0 to below 1, or None"),
             negatives=(self.negatives >= 0, "0 or more"),
@@ -58,7 +58,7 @@ class SequenceNetwork(nn.Module):
     def __init__(self, n_items: int, config: SequenceConfig, make_encoder: Callable[[], nn.Module]) -> None:
         super().__init__()
         self.table = nn.Embedding(n_items, config.dim, padding_idx=PAD)
-        nn.init.normal_(self.table.weight, std=config.start_norm * config.dim**-0.5)
+        nn.init.normal_(self.table.weight, std=NOISE)
         with torch.no_grad():
             self.table.weight[PAD] = 0
         self.blank = nn.Parameter(torch.zeros(config.dim))  # what stands where a visit is hidden

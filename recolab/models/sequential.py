@@ -20,9 +20,11 @@ from recolab.histories import PAD, Catalog, Histories, bucketed_batches, lay_out
 from recolab.lab import write_atomically
 from recolab.losses import catalog_loss, full_cross_entropy
 from recolab.models.item_vectors import cooccurrence_vectors
-from recolab.models.network import SequenceConfig, SequenceNetwork
+from recolab.models.network import READ_POSITIONS, SequenceConfig, SequenceNetwork
 from recolab.models.objectives import Batch, Batches, NextVisit, Objective
 from recolab.training import Loss, TrainConfig, fit
+
+START_NORM = 0.5  # mean length of a warm start's vectors: longer ones begin surer than neighbours can be
 
 
 class SequenceModel:
@@ -82,7 +84,7 @@ class SequenceModel:
         if self.config.warm_start:
             vectors = cooccurrence_vectors(histories, len(catalog), self.config.dim, self.training.seed)
             with torch.no_grad():
-                self.module.table.weight[1:] = self.config.start_norm * torch.from_numpy(vectors[1:])
+                self.module.table.weight[1:] = START_NORM * torch.from_numpy(vectors[1:])
         return self
 
     def grown(self, vectors: NDArray[np.float32]) -> Self:
@@ -138,7 +140,7 @@ class SequenceModel:
         hidden = torch.zeros(len(histories), self.config.dim)
         self.module.eval()
         with torch.inference_mode():
-            for chosen in bucketed_batches(lengths[some], self.config.batch_positions):
+            for chosen in bucketed_batches(lengths[some], READ_POSITIONS):
                 window = lay_out(histories, visited, windows[some[chosen]])
                 hidden[some[chosen]] = self.module.newest(objective.question(window))
             scores: NDArray[np.float32] = (hidden @ self.module.table.weight.T).numpy()
