@@ -24,7 +24,9 @@ def write_table(name: str, table: pl.DataFrame, replacing: str | None = None) ->
     path = project_root() / "benchmarks" / f"{name}.csv"
     stamped = table.with_columns(measured=pl.lit(f"{date.today()}"), commit=pl.lit(code_version()))
     if replacing and path.exists():
-        others = pl.read_csv(path).filter(~pl.col(replacing).is_in(table[replacing].implode()))
+        others = pl.read_csv(path, schema_overrides={"commit": pl.String}).filter(
+            ~pl.col(replacing).is_in(table[replacing].implode())
+        )
         stamped = pl.concat([stamped, others], how="diagonal_relaxed")  # older rows may lack a column
     with write_atomically(path) as temporary:
         stamped.write_csv(temporary)

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks import crashes, kept, quick, sequences, single, tasks, training, warm
+from benchmarks import crashes, kept, quick, sequences, single, stamped, tasks, training, warm
 from benchmarks.cost import Size, explained, made_up, multiply_adds
 from benchmarks.grounds import Ground
 from benchmarks.peers.shared import goes_on, peak_gb, read_log
@@ -323,3 +323,17 @@ def test_a_run_of_crashes_is_one_row_and_the_first_start_follows_no_kill():
     found = crashes.Endured(taken, {("b", START)}, [3.0, 1.004, 2.0], {}, 0)
     [row] = crashes.table_of(found, writers=2).rows()
     assert row == (2, 2, 2, 1, 2.0, 3.0)
+
+
+def test_a_stamp_that_looks_like_a_number_stays_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(stamped, "project_root", lambda: tmp_path)
+    (tmp_path / "benchmarks").mkdir()
+    for code, name in (("673e396", "Sports"), ("0123456", "Beauty"), ("abc1234", "Games")):
+        monkeypatch.setattr(stamped, "code_version", lambda code=code: code)
+        stamped.write_table("single", pl.DataFrame({"set": [name]}), replacing="set")
+    lines = (tmp_path / "benchmarks" / "single.csv").read_text().splitlines()
+    assert [(line.split(",")[0], line.split(",")[-1]) for line in lines[1:]] == [
+        ("Games", "abc1234"),
+        ("Beauty", "0123456"),
+        ("Sports", "673e396"),
+    ]
