@@ -27,6 +27,7 @@ DROPOUTS = ((0.5, 0.3), (0.3, 0.2), (0.15, 0.1))  # of the encoder, and of what 
 STUDENT, TEMPERATURE = (0.3, 0.2), 2.0  # dropouts of who is taught: soft answers are not learned by heart so soon
 NARROW, WIDE = 64, 128  # widths
 LEAST, WORTH, LONG = 3, 4, 8  # epochs: of any run, for a wide table to be worth its price, of the longest run
+SHORT, LESSONS = 6, 12  # epochs: below which nothing is learned by heart, so that the most dropout only slows; of who is taught
 PATIENCE = 3  # epochs without a better score, after which a run has begun to learn by heart
 SAMPLED = 2048  # items drawn for a batch where the whole catalog is too much to ask
 REMEMBERED: Space = {  # how much followers count, the likeliest first
@@ -91,7 +92,7 @@ def taught(ensemble: Ensemble, histories: Histories, task: Task, seconds: float,
         )
 
     each = _epoch_seconds(histories, task, learn, seed)
-    epochs = max(int(min((ends - time.perf_counter()) / each, LONG)), 1)
+    epochs = max(int(min((ends - time.perf_counter()) / each, LESSONS)), 1)
     training = TrainConfig(epochs, patience=PATIENCE, seed=seed, progress=False)
     return learn(histories, training, partial(validation_score, task=task))
 
@@ -133,8 +134,9 @@ class _Runs:
 
     def less_dropout(self) -> list[Transformer]:
         """Train with less and less dropout, until the newest is no better than the best or time is short."""
-        models = [self.run(DROPOUTS[0])]
-        for dropouts in DROPOUTS[1:]:
+        first, *others = DROPOUTS if self.epochs >= SHORT else DROPOUTS[1:]
+        models = [self.run(first)]
+        for dropouts in others:
             if not self.time_for_another():
                 break
             models.append(self.run(dropouts))
