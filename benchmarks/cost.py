@@ -2,7 +2,7 @@
 
 python -m benchmarks.cost    # a quarter of an hour; name an axis (users, items, length, dim, events) to measure that one alone
 
-Made-up histories, the default Transformer and its 2,048 sampled negatives, one axis at a time from BASE; each case in a process
+Made-up histories, a Transformer, batches of 2,048 visits and as many sampled negatives, one axis at a time from BASE; each case in a process
 of its own. The axis `events` builds the warm table alone, of a million items: it is what holds most memory there.
 
 A share of the peak counts products of real positions only. `share_*` say where a profiled epoch spends its time: the products
@@ -36,6 +36,7 @@ from recolab.schema import ITEM
 from recolab.training import TrainConfig
 
 EPOCHS = 3
+POSITIONS = 2048  # visits in a batch
 BYTES = 4  # float32
 PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm")
 PASSES = 7  # AdamW at its best reads weight, gradient and two moments, and writes all but the gradient
@@ -89,7 +90,7 @@ def multiply_adds(size: Size, config: TransformerConfig) -> int:
 def epoch_cost(size: Size) -> Row:
     """Train for some epochs, and one more under the profiler  ->  seconds, memory, arithmetic, and where the time goes."""
     histories, catalog = made_up(size)
-    config = TransformerConfig(dim=size.dim, max_len=size.length)
+    config = TransformerConfig(dim=size.dim, max_len=size.length, batch_positions=POSITIONS)
     before = peak_gb()
     model = Transformer(config, TrainConfig(EPOCHS, progress=False)).fit(histories, catalog)
     seconds, peak = float(np.median([row["seconds"] for row in model.log])), peak_gb()

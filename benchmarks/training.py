@@ -3,7 +3,8 @@
 python -m benchmarks.training    # an hour and a quarter; --minutes 2 shortens it; it goes on where it was stopped
 
 Beauty, leave-one-out, all items ranked, history masked, on two threads (or OMP_NUM_THREADS); SASRec of two blocks, two heads,
-width 64, 50 items, dropout .5; each system keeps its own batches, optimizer and learning rate. A system runs in a process of
+width 64, 50 items, dropout .5; the peers keep their own batches, optimizer and learning rate, recolab has
+2,048 positions a batch, as RecBole, at 3e-3. A system runs in a process of
 its own, the peers in environments of their own (`peers/`). The clock counts training alone: reading the log and, for recolab,
 building the warm table are `prepare`, and lists are made with the clock stopped. RecTools ranks only items of its training
 (33 of 12,101 are not) and learns from the newest 51 of each user; the others from all.

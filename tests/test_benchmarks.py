@@ -181,8 +181,14 @@ def test_a_warm_start_is_worth_the_epochs_that_a_cold_one_needs_to_stand_there()
     ]
     lines = warm.figures("GRU4Rec", pl.DataFrame(rows).sample(fraction=1, shuffle=True, seed=1))
     found = [(line["value"], line["peer_value"], line["ratio"]) for line in lines]
-    # Two thirds of the way from 2 to 4 on a log scale, half of that from 4 to 16, and never.
-    assert found == [(1, 3.2, 3.17), (2, 8.0, 4.0), (4, None, None)]
+    # Two thirds of the way from 2 to 4 on a log scale, half of that from 4 to 16, and never; at the end, each start's best.
+    assert found == [(1, 3.2, 3.17), (2, 8.0, 4.0), (4, None, None), (0.07, None, None), (0.06, None, None)]
+    assert [line["unit"] for line in lines[3:]] == ["ndcg@10 after 4 epochs", "ndcg@10 after 16 epochs"]
+
+
+def test_a_longer_training_that_is_no_better_is_needed_for_nothing():
+    curve = pl.DataFrame({"epochs": [2, 4, 16, 32], "ndcg@10": [0.01, 0.04, 0.06, 0.06]})
+    np.testing.assert_allclose(warm.needed(curve, np.array([0.005, 0.01, 0.06, 0.061])), [np.nan, 2, 16, np.inf])
 
 
 @pytest.mark.parametrize("start", warm.STARTS)

@@ -28,6 +28,14 @@ CONFIG = EncoderDecoderConfig(
     list_share=0.5,
     batch_positions=128,
 )
+
+
+@pytest.fixture(autouse=True)
+def read_in_several_batches(monkeypatch):
+    """As many as any shop has: the worlds here would fit into one."""
+    monkeypatch.setattr("recolab.models.encoder_decoder.READ_POSITIONS", 128)
+
+
 CLOSE = {"rtol": 1e-5, "atol": 1e-6}  # states are layer-normed: about 1
 
 

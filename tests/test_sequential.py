@@ -19,6 +19,13 @@ from recolab.training import TrainConfig
 from tests.networks import BOTH_WAYS, CAUSAL, SEQUENTIAL
 from tests.worlds import carousel, log
 
+
+@pytest.fixture(autouse=True)
+def read_in_several_batches(monkeypatch):
+    """As many as any shop has: the worlds here would fit into one."""
+    monkeypatch.setattr("recolab.models.sequential.READ_POSITIONS", 128)
+
+
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}  # outputs are layer-normed: about 1
 
 

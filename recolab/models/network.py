@@ -16,7 +16,7 @@ from recolab.models.objectives import Batch
 from recolab.training import require, require_types
 
 READ_POSITIONS = 2048  # visits that are read at once where nothing is learned
-NOISE = 0.02  # standard deviation of a table that knows nothing yet, as BERT's and SASRec's
+NOISE = 0.02  # standard deviation of a table that knows nothing yet, as BERT's (Devlin et al. 2019)
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class SequenceConfig:
     input_dropout: float | None = None  # of the item vectors that are read; None = as dropout
     negatives: int = 2048  # items sampled per batch; 0 asks the whole catalog
     sampled_share: float = 1.0  # of the run; after it the whole catalog is asked
-    batch_positions: int = 512  # visits in a batch: with four times as many, four epochs learn what one does
+    batch_positions: int = 512  # visits in a batch; more for a huge catalog: each step walks the whole table
     warm_start: bool = True  # begin from co-occurrence vectors instead of noise
     loss: LossName = "softmax"
 
