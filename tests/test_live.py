@@ -452,7 +452,11 @@ def test_the_voice_that_knows_what_is_wanted_is_weighed_most(shop):
     task = make_task(past, log(after), catalog, allow_repeats=True)
     weights = learn_weights(voices_of(shop), task)
     voices = {voice.name: weight for voice, weight in zip(voices_of(shop), weights, strict=True)}
-    assert voices["Transitions"] > 1
+    knows = max(voices, key=voices.get)
+    assert knows in ("Transitions", "Transformer"), voices  # both have learned the ring; habits and popularity have not
+    assert voices[knows] > 3 * max(
+        weight for name, weight in voices.items() if name not in ("Transitions", "Transformer")
+    )
     live = LiveRecommender(catalog, past, Choir(voices_of(shop), weights), shop[2][0].item_vectors())
     hits = [live.recommend(user, 1, at=NOW)[0].item == item for user, item, _ in after]
     assert np.mean(hits) > 0.9
