@@ -77,7 +77,7 @@ def _require_length(path: str | Path, events: pl.DataFrame) -> None:
     longest = max(events[USER].value_counts()["count"])
     if longest < LEAST:
         raise SchemaError(
-            f"{Path(path) / 'sequences.txt'}: the longest sequence has {longest} item(s); two of each are held out, and a "
+            f"{Path(path) / 'sequences.txt'}: the longest sequence has {longest} item(s); three of each are held out in turn, and a "
             f"sequence model learns from what follows what: give users of {LEAST} items or more"
         )
 

@@ -38,7 +38,7 @@ REMEMBERED: Space = {  # how much followers count, the likeliest first
     "half_life_days": [1.5, 5.0, 30.0],
 }
 TRIALS = 24  # of them, at most
-NETWORKS = 6  # that an ensemble may choose from: of four networks the mean is hardly better than of three
+NETWORKS = 6  # that an ensemble may choose from; three answer together about as well as four
 APART = 1000  # between the seeds of runs: whoever repeats it all with the next seed shall meet none of them again
 SEEDS = 2**32  # there are so many
 PROBED = 10  # one history in so many is enough to tell how long an epoch takes
@@ -50,7 +50,7 @@ Learn = Callable[[Histories, TrainConfig, Look], SequenceModel]
 def grow_transformer(histories: Histories, task: Task, seconds: float, seed: int) -> Transformer:
     """Train as wide and as long as time allows, then with less dropout for as long as there is time and validation likes it.
 
-    Every run is a whole one: a short trial would praise the least dropout, whose harm shows late.
+    Every run is a whole one, at most `LONG` epochs and `WIDE`: the harm of too little dropout shows late.
     histories: all that may be learned from    seconds: about how long    ->  the best run at its best epoch; its log tells all
     Raises ValueError for seconds that are no number.
     """
@@ -78,7 +78,7 @@ def grow_ensemble(histories: Histories, task: Task, seconds: float, seed: int) -
 
 
 def taught(ensemble: Ensemble, histories: Histories, task: Task, seconds: float, seed: int) -> SequenceModel:
-    """Let one network like the first of several learn what they say together, in as many epochs as time allows.
+    """Let one network like the first of several learn what they say together, in as many epochs as time allows, at most `LESSONS`.
 
     histories: those that they learned from    seconds: about how long; an epoch over the whole catalog is timed, and one is
     taught whatever they are    seed: another than theirs is made of it  ->  the best epoch; its log tells all
@@ -209,7 +209,7 @@ def _shape(dropouts: tuple[float, float], dim: int, negatives: int) -> Transform
 def _can_ask_all(histories: Histories, task: Task, seconds: float) -> bool:
     """Tell whether a wide run over the whole catalog fits: three products of events x items x width an epoch.
 
-    Sampled, it learns less from each epoch: on Sports' validation .0371 at best, and .0409 over the whole catalog.
+    Sampled, it learns less from each epoch: in batches of 2,048, on Sports' validation, .0371 at best, and .0409 over all.
     """
     rows, table = torch.ones(256, WIDE), torch.ones(WIDE, 16_384)
     taken = []

@@ -27,7 +27,7 @@ LOOK_USERS = 10_000  # of a validation, asked by every trial and after every epo
 CANDIDATES = 40  # of every model, for each user
 TRIALS = 6  # at most, for each simple model
 SIMPLE_SHARE, MODELS_SHARE = 0.25, 0.75  # of the minutes, for simple models and for all; the hybrid takes what is left
-REFIT = 0.5  # of the time that growing takes, for the chosen one of its two or more runs once more
+REFIT = 0.5  # of the time that growing takes, for the chosen one of its runs once more
 SEQUENCE, HYBRID = "Transformer", "Hybrid"
 
 Simple = Mapping[str, tuple[Callable[..., Recommender], Space]]
@@ -84,8 +84,9 @@ def follow_recipe(
 ) -> Verdict:
     """Choose every setting at the first moment, learn the order of candidates at all of them, and judge at the tests.
 
-    moments, tests: oldest first    simple: name -> class and space    minutes: about, for all but judging; models are fitted
-    anew at each later moment with other histories, and keep their settings
+    moments, tests: oldest first    simple: name -> class and space    minutes: about, for all but judging: more than
+    growing can use are left over, and fewer than one fit of each model takes are exceeded
+    Models are fitted anew at each later moment with other histories, and keep their settings.
     With one moment the ranker is chosen by halves of its users, with more at the last after learning at the others.
     """
     clock = clock or Clock()
