@@ -221,3 +221,23 @@ def test_where_only_the_older_moments_teach_nothing_all_opinions_count_the_same(
     known[0].task.wanted.data[:] = 0
     follow_recipe(known[:2], known[2:], SIMPLE, minutes=1, seed=7)
     assert [type(ranker) for ranker in chosen[0]] == [rerank.EqualBlend]
+
+
+@pytest.mark.parametrize(("most", "asked"), [(5, 5), (recipe.LOOK_USERS, 60)])
+def test_trials_and_epochs_are_judged_on_so_many_users_and_on_all_where_there_are_fewer(most, asked, monkeypatch):
+    told = []
+
+    def noted(of, at):
+        def call(*args, **kwargs):
+            tasks = args[at] if isinstance(args[at], list) else [args[at]]
+            told.extend(len(task) for task in tasks)
+            return of(*args, **kwargs)
+
+        return call
+
+    monkeypatch.setattr(recipe, "LOOK_USERS", most)
+    monkeypatch.setattr(recipe, "tune", noted(recipe.tune, 3))
+    monkeypatch.setattr(recipe, "grow_transformer", noted(recipe.grow_transformer, 1))
+    *learn, test = moments()
+    follow_recipe(learn, [test], SIMPLE, minutes=1, seed=7)
+    assert told == [asked] * 2  # Popularity has nothing to tune
