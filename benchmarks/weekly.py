@@ -1,10 +1,10 @@
 """Must a shop train anew every week? Complete Journey's last quarter week by week: frozen, fine-tuned, with replay, full retrain.
 
-python -m benchmarks.weekly --seeds 7 8 9    # twenty-five minutes a seed on one free core; it goes on where it was stopped
-python -m benchmarks.weekly --epochs 6       # against a shop that trains half as long
+python -m benchmarks.weekly --seeds 7 8 9    # an hour and a half on one free core; it goes on where it was stopped
 
-Every Monday each model takes in the week that has passed, and is asked for every household's next visit in the week to come. How an
-update learns is chosen on weeks before the walk. Seconds are of the processor, so that other work on the machine does not count: one thread.
+Every Monday each model takes in the week that has passed, and is asked for every household's next visit in the week to come. How long a
+full training is, and how an update learns, is chosen on weeks before the walk. Seconds are of the processor, so that other work on the
+machine does not count: one thread.
 """
 
 from __future__ import annotations
@@ -42,14 +42,12 @@ FIRST = datetime(2017, 9, 25)  # the first training; the first update is a week 
 WEEKS = 13
 CHOSEN_FROM, CHOSEN_ON = datetime(2017, 8, 21), 4  # a first training and weeks of updates that end before the walk
 TRAINING = TrainConfig(progress=False)
-LONG = (
-    12  # epochs of the first training and of each full retrain; six, as in notebook 06, have not learned all there is
-)
+LENGTHS = (4, 8, 12, 16)  # epochs of the first training and of each full retrain
 FROZEN, TUNED, REPLAYED, RETRAINED = "frozen", "fine-tuned", "fine-tuned with replay", "full retrain"
 KNOBS = ("learning_rate", "epochs", "replay", "context")
 TRIED = [
-    *product((1e-3, 2e-3, 4e-3), (3,), (0.0, 0.1), (16,)),
-    *product((2e-3, 4e-3), (4,), (0.0, 0.1), (24,)),
+    *product((5e-4, 1e-3, 2e-3, 4e-3), (2, 4), (0.0, 0.1), (24,)),
+    *product((1e-3, 2e-3), (3,), (0.0, 0.1), (16,)),
 ]
 LONGEST = 0.1  # of a full retrain's seconds, that an update may take
 MARGIN = 1.0  # percent of a full retrain's ndcg@10, that an update may lose
@@ -100,6 +98,22 @@ def trained(fold: Fold, epochs: int, seed: int) -> Transformer:
 def timed(work: Callable[[], Transformer]) -> tuple[Transformer, float]:
     started = time.process_time()
     return work(), time.process_time() - started
+
+
+def choose_length(seed: int = SEEDS[0]) -> pl.DataFrame:
+    """Retrain for each of the weeks before the walk, so long or so long  ->  a row each: epochs, mean ndcg@10 and mean seconds."""
+    _, *folds = folds_of(CHOSEN_FROM, CHOSEN_ON)
+    rows = []
+    for epochs in LENGTHS:
+        models = [timed(partial(trained, fold, epochs, seed)) for fold in folds]
+        scores = [
+            validation_score(model, fold.task(allow_repeats=True))
+            for (model, _), fold in zip(models, folds, strict=True)
+        ]
+        seconds = float(np.mean([taken for _, taken in models]))
+        rows.append({"training_epochs": epochs, "ndcg@10": float(np.mean(scores)), "seconds": seconds})
+        print(rows[-1], file=sys.stderr, flush=True)
+    return pl.DataFrame(rows)
 
 
 def choose(training_epochs: int, seed: int = SEEDS[0]) -> pl.DataFrame:
@@ -178,26 +192,24 @@ def against_retrain(judged: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(rows, schema_overrides={"seed": pl.Int64})
 
 
-def main(seeds: list[int], training_epochs: int) -> None:
+def main(seeds: list[int]) -> None:
     """Choose, walk, print one JSON line per comparison, and write the tables that notebook 11 shows."""
-
-    def write(name: str, table: pl.DataFrame) -> None:
-        write_table(name, table.with_columns(training_epochs=pl.lit(training_epochs)), replacing="training_epochs")
-
-    choice = kept("weekly", f"choice, {training_epochs} epochs", partial(choose, training_epochs))
-    write("weekly_choice", choice)
+    lengths = kept("weekly", "lengths", choose_length)
+    write_table("weekly_lengths", lengths)
+    [long] = lengths.sort("ndcg@10")["training_epochs"].tail(1)
+    choice = kept("weekly", f"choice, {long} epochs", partial(choose, long))
+    write_table("weekly_choice", choice)
     chosen = {TUNED: best_of(choice, replay=False), REPLAYED: best_of(choice, replay=True)}
     print(chosen, file=sys.stderr, flush=True)
     walks = []
     for seed in seeds:
-        case = f"walk, {training_epochs} epochs, {seed}"
-        walks.append(kept("weekly", case, partial(walk, chosen, training_epochs, seed)))
-        write("weekly", by_week(pl.concat(walks)))
-        lifts = against_retrain(pl.concat(walks))
-        write("weekly_lifts", lifts)
+        walks.append(kept("weekly", f"walk, {long} epochs, {seed}", partial(walk, chosen, long, seed)))
+        write_table("weekly", by_week(pl.concat(walks)))
+        lifts = against_retrain(pl.concat(walks)).with_columns(training_epochs=pl.lit(long))
+        write_table("weekly_lifts", lifts)
     for row in lifts.iter_rows(named=True):
         case = "all seeds" if row["seed"] is None else f"seed {row['seed']}"
-        figure = {"benchmark": "weekly", "case": f"{training_epochs} epochs, {case}", "system": row["model"]}
+        figure = {"benchmark": "weekly", "case": f"{long} epochs, {case}", "system": row["model"]}
         figure |= {"value": round(row["lift"], 2), "low": round(row["low"], 2), "high": round(row["high"], 2)}
         figure |= {"time_share": round(row["time_share"], 3), "within_margin": row["within_margin"]}
         print(json.dumps(figure | {"unit": "% of ndcg@10", "peer": RETRAINED, "ratio": None}), flush=True)
@@ -206,6 +218,4 @@ def main(seeds: list[int], training_epochs: int) -> None:
 if __name__ == "__main__":
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
-    asked.add_argument("--epochs", type=int, default=LONG, help="of the first training and of each full retrain")
-    told = asked.parse_args()
-    main(told.seeds, told.epochs)
+    main(asked.parse_args().seeds)

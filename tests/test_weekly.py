@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -13,10 +13,13 @@ from benchmarks import weekly
 from benchmarks.weekly import FROZEN, REPLAYED, RETRAINED, TUNED, Frozen, against_retrain, best_of, by_week
 from recolab.evaluation import K
 from recolab.feedback.updating import UpdateConfig
+from recolab.folds import make_fold
 from recolab.histories import build_catalog, pack
 from recolab.lab import project_root
+from recolab.models.transformer import Transformer, TransformerConfig
+from recolab.training import TrainConfig
 from tests.networks import SEQUENTIAL
-from tests.worlds import carousel, log
+from tests.worlds import START, carousel, log
 
 
 def test_who_is_never_updated_neither_reads_nor_lists_what_came_later():
@@ -104,3 +107,31 @@ def test_an_update_is_by_default_as_the_weeks_before_the_walk_chose():
     default = UpdateConfig()
     assert (chosen.replay, chosen.context) == (default.replay, default.context)
     assert chosen.training == replace(default.training, progress=False)
+
+
+def weeks(first, n_weeks):
+    """A carousel with a step a day, cut at a first moment and every week after it."""
+    _, _, events = carousel(n_users=30, n_items=8, length=60)
+    cuts = [START + timedelta(days=20 + 7 * week) for week in range(n_weeks + 1)]
+    return iter([make_fold(events, None, cut, cut + weekly.WEEK) for cut in cuts])
+
+
+def short(fold, epochs, seed):
+    shape = TransformerConfig(dim=16, negatives=0, batch_positions=128)
+    return Transformer(shape, TrainConfig(epochs=epochs, seed=seed, progress=False)).fit(fold.histories, fold.catalog)
+
+
+def test_how_long_to_train_is_asked_of_the_weeks_before_the_walk(monkeypatch):
+    """Each length trains on what was known before each of the weeks, and only the longer one learns where to step."""
+    trained_on = []
+    monkeypatch.setattr(weekly, "LENGTHS", (1, 12))
+    monkeypatch.setattr(weekly, "folds_of", weeks)
+    monkeypatch.setattr(weekly, "trained", lambda *told: trained_on.append(told) or short(*told))
+    found = weekly.choose_length(seed=9)
+    asked = [fold.cut for fold in weeks(None, weekly.CHOSEN_ON)][1:]
+    assert [(fold.cut, epochs, seed) for fold, epochs, seed in trained_on] == [
+        (c, e, 9) for e in (1, 12) for c in asked
+    ]
+    assert found["training_epochs"].to_list() == [1, 12]
+    assert found["ndcg@10"][1] > found["ndcg@10"][0] + 0.1
+    assert (found["seconds"] > 0).all()
