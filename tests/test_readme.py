@@ -97,21 +97,19 @@ def test_its_table_has_the_quick_model_and_the_tuned_one_beside_it():
     said(score(table("literature").filter(tuned, set="Beauty")["ndcg@10"][0]), "Beauty, one Transformer")
 
 
-def test_its_table_has_the_model_with_followers():
-    single = table("single").filter(set="Sports", model="Transformer with followers")
-    low, high = single["ndcg@10_low"].min(), single["ndcg@10_high"].max()
-    said(f"ndcg@10 {score(single['ndcg@10'].mean())} ({score(low)} to {score(high)})", "Sports, one model of ids")
-    said(f"{single['seconds'].max() / 60:.0f} minutes", "Sports, one model of ids")
-    of_ids = table("literature").filter(pl.col("learns from") == "ids", set="Sports")
-    said(score(of_ids["ndcg@10"].max()), "Sports, one model of ids")
-
-
-def test_its_table_has_the_taught_model():
-    single, row = table("single").filter(set="Beauty", model="Taught Transformer"), "Beauty, a Transformer taught"
+@pytest.mark.parametrize(
+    ("name", "model", "row"),
+    [
+        ("Beauty", "Taught Transformer", "Beauty, a Transformer taught"),
+        ("Sports", "Taught Transformer with followers", "Sports, likewise, with a memory"),
+    ],
+)
+def test_its_table_has_the_taught_models(name, model, row):
+    single = table("single").filter(set=name, model=model)
     low, high = single["ndcg@10_low"].min(), single["ndcg@10_high"].max()
     said(f"ndcg@10 {score(single['ndcg@10'].mean())} ({score(low)} to {score(high)})", row)
     said(f"{single['seconds'].max() / 60:.0f} minutes", row)
-    of_ids = table("literature").filter(pl.col("learns from") == "ids", set="Beauty")
+    of_ids = table("literature").filter(pl.col("learns from") == "ids", set=name)
     said(score(of_ids["ndcg@10"].max()), row)
 
 
