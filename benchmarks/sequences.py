@@ -1,6 +1,6 @@
 """Does one call reach published numbers? `recolab.benchmark` on whole sets, with three seeds, as the papers did it.
 
-python -m benchmarks.sequences               # Beauty and Sports: two and a half hours; it goes on where it was stopped
+python -m benchmarks.sequences               # Beauty and Sports: an hour and a half on one core; it goes on where it was stopped
 python -m benchmarks.sequences beauty --minutes 5 --seeds 7 8
 
 Leave-one-out, all items ranked, history masked; every choice on validation, the test asked once. Each set and seed has a process
