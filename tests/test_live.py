@@ -367,6 +367,19 @@ def test_a_shop_of_other_goods_leaves_nothing_of_the_old_voices_in_its_sessions(
     assert len(grown.recommend(1, 3, at=NOW)) == 3
 
 
+def test_a_request_that_outlives_its_goods_leaves_out_what_came_after_them(live, monkeypatch):
+    """While a list or its reasons are made, newcomers are welcomed and one of them is bought: both share the session."""
+    live.observe(1, 3, VIEW, at=NOW)
+    grown = welcome(live, pl.DataFrame({"item_id": [77], "title": ["new"]}))
+    before = live.recommend(1, 4, at=NOW), live.reasons(1, [4], at=NOW)
+    assert grown.observe(1, 77, PURCHASE, at=NOW)
+    assert (live.recommend(1, 4, at=NOW), live.reasons(1, [4], at=NOW)) == before
+    assert 77 not in listed(grown.recommend(1, N_ITEMS, at=NOW))
+    monkeypatch.setattr(sessions, "KEPT", 1)
+    grown.observe(1, 4, VIEW, at=NOW)  # what was bought is now among those events that rules alone know
+    assert 4 in listed(live.recommend(1, N_ITEMS, at=NOW))
+
+
 def test_many_threads_lose_no_event(live):
     def visit(number):
         for step in range(25):

@@ -147,7 +147,7 @@ class LiveRecommender:
         No list is older than the newest event: where a clock is ahead, so is the list's.
         Raises ValueError for a k that is not from 1 to 1,000.
         """
-        return self._list(self._sessions.of(user), k, rules, wish, seconds_of(at))
+        return self._list(self._sessions.of(user).within(len(self._ids)), k, rules, wish, seconds_of(at))
 
     def recommend_for(
         self, items: Iterable[Hashable], k: int = 10, rules: Rules | None = None, wish: Wish | None = None
@@ -196,7 +196,7 @@ class LiveRecommender:
         self, user: Hashable, items: Sequence[Hashable], at: datetime | None = None, wish: Wish | None = None
     ) -> list[Any]:
         """Explain a whole list, asked with a wish, at the cost of one item, as `explain` does: a reason or None for each."""
-        return self._reasons(self._sessions.of(user), items, wish, seconds_of(at))
+        return self._reasons(self._sessions.of(user).within(len(self._ids)), items, wish, seconds_of(at))
 
     def reasons_for(self, seen: Iterable[Hashable], items: Sequence[Hashable], wish: Wish | None = None) -> list[Any]:
         """Explain a list of `recommend_for` after the items that were seen; as `reasons`."""
