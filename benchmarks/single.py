@@ -1,7 +1,7 @@
 """How good are sequence models of ids alone in so many minutes: one network, several, one that these have taught, and its memory?
 
 python -m benchmarks.single                          # Beauty and Sports, three seeds: two hours
-python -m benchmarks.single sports --minutes 10 --seeds 7
+python -m benchmarks.single beauty --minutes 10      # as Beauty's rows in single.csv
 
 Leave-one-out, all items ranked, history masked. The recipe (`growing`) chooses width, epochs, dropout and which networks answer
 together on 10,000 users of the validation; what they say together is taught to one network, which `remember` gives a table of

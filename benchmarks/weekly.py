@@ -135,8 +135,14 @@ def choose(training_epochs: int, seed: int = SEEDS[0]) -> pl.DataFrame:
 
 
 def best_of(choice: pl.DataFrame, *, replay: bool) -> UpdateConfig:
-    """Take the best setting with or without replay among those that are fast enough."""
-    fast = choice.filter((pl.col("time_share") <= LONGEST) & ((pl.col("replay") > 0) == replay))
+    """Take the best setting with or without replay among those that are fast enough; raises ValueError where none is."""
+    alike = choice.filter((pl.col("replay") > 0) == replay)
+    fast = alike.filter(pl.col("time_share") <= LONGEST)
+    if fast.is_empty():
+        with_it, least = "with" if replay else "without", alike["time_share"].min()
+        raise ValueError(
+            f"no setting {with_it} replay is fast enough: the fastest takes {least:.0%} of a full training"
+        )
     return setting(*fast.sort("ndcg@10", descending=True).select(KNOBS).row(0))
 
 

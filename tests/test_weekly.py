@@ -48,6 +48,12 @@ def test_the_best_of_those_that_are_fast_enough_is_chosen_with_and_without_repla
     assert (with_replay.training.learning_rate, with_replay.replay, with_replay.context) == (3e-3, 0.1, 24)
 
 
+def test_where_no_setting_is_fast_enough_that_is_said():
+    slow = pl.DataFrame({"replay": [0.1], "time_share": [0.2], "ndcg@10": [0.3]})
+    with pytest.raises(ValueError, match=r"no setting with replay .* takes 20%"):
+        best_of(slow, replay=True)
+
+
 def judged(scores, seconds):
     """Two weeks of 40 households, who all get a model's score, give or take what their number says."""
     rows = []
@@ -110,7 +116,8 @@ def test_an_update_is_by_default_as_the_weeks_before_the_walk_chose():
 
 
 def weeks(first, n_weeks):
-    """A carousel with a step a day, cut at a first moment and every week after it."""
+    """A carousel with a step a day in place of the log, cut at a first moment and every week after it."""
+    assert (first, n_weeks) == (weekly.CHOSEN_FROM, weekly.CHOSEN_ON)
     _, _, events = carousel(n_users=30, n_items=8, length=60)
     cuts = [START + timedelta(days=20 + 7 * week) for week in range(n_weeks + 1)]
     return iter([make_fold(events, None, cut, cut + weekly.WEEK) for cut in cuts])
@@ -128,7 +135,7 @@ def test_how_long_to_train_is_asked_of_the_weeks_before_the_walk(monkeypatch):
     monkeypatch.setattr(weekly, "folds_of", weeks)
     monkeypatch.setattr(weekly, "trained", lambda *told: trained_on.append(told) or short(*told))
     found = weekly.choose_length(seed=9)
-    asked = [fold.cut for fold in weeks(None, weekly.CHOSEN_ON)][1:]
+    asked = [fold.cut for fold in weeks(weekly.CHOSEN_FROM, weekly.CHOSEN_ON)][1:]
     assert [(fold.cut, epochs, seed) for fold, epochs, seed in trained_on] == [
         (c, e, 9) for e in (1, 12) for c in asked
     ]

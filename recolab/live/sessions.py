@@ -87,9 +87,9 @@ class Session:
         kept = self.items != row
         return Session(self.items[kept], self.times[kept], self.kinds[kept])
 
-    def within(self, n_items: int) -> Session:
+    def within(self, n_rows: int) -> Session:
         """Leave out what a catalog of so many rows lacks: a request may outlive it, while newcomers are welcomed and had."""
-        known, older = self.items < n_items, self.older and self.older.within(n_items)
+        known, older = self.items < n_rows, self.older and self.older.within(n_rows)
         if known.all() and older is self.older:
             return self
         return Session(self.items[known], self.times[known], self.kinds[known], older)
