@@ -27,7 +27,7 @@ class UpdateConfig:
     in what came last and an update shall be cheap
     """
 
-    training: TrainConfig = field(default_factory=partial(TrainConfig, epochs=4, learning_rate=2e-3))
+    training: TrainConfig = field(default_factory=partial(TrainConfig, epochs=2, learning_rate=1e-3))
     replay: float = 0.1
     context: int = 24
 
