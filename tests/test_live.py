@@ -376,7 +376,8 @@ def test_a_request_that_outlives_its_goods_leaves_out_what_came_after_them(live,
     assert (live.recommend(1, 4, at=NOW), live.reasons(1, [4], at=NOW)) == before
     assert 77 not in listed(grown.recommend(1, N_ITEMS, at=NOW))
     monkeypatch.setattr(sessions, "KEPT", 1)
-    grown.observe(1, 4, VIEW, at=NOW)  # what was bought is now among those events that rules alone know
+    grown.observe_all([1], [4], np.array([NOW.timestamp()], np.int64), np.zeros(1, np.int8))
+    # What was bought is now among those events that rules alone know.
     assert 4 in listed(live.recommend(1, N_ITEMS, at=NOW))
 
 
