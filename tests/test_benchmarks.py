@@ -192,10 +192,11 @@ def test_a_longer_training_that_is_no_better_is_needed_for_nothing():
 
 
 @pytest.mark.parametrize("start", warm.STARTS)
-def test_a_training_of_some_epochs_is_a_row(start, ring, monkeypatch):
+@pytest.mark.parametrize("recipe", warm.RECIPES)
+def test_a_training_of_some_epochs_is_a_row(recipe, start, ring, monkeypatch):
     monkeypatch.setattr(warm, "beauty", lambda: ring)
-    row = warm.measure("GRU4Rec", start, 2, 8)
-    assert row.select("model", "start", "epochs", "seed").rows() == [("GRU4Rec", start, 2, 8)]
+    row = warm.measure(recipe, "GRU4Rec", start, 2, 8)
+    assert row.select("recipe", "model", "start", "epochs", "seed").rows() == [(recipe, "GRU4Rec", start, 2, 8)]
     assert row["ndcg@10"].item() > 0
     assert row["seconds"].item() > 0
 
