@@ -1,7 +1,7 @@
 """How many epochs does an item table save that starts from co-occurrence, for a Transformer, a GRU and a CNN?
 
-python -m benchmarks.warm                    # both recipes: an hour and a half; it goes on where it was stopped
-python -m benchmarks.warm "SASRec's own"     # one of them; the rows of the other stay
+python -m benchmarks.warm            # both recipes: an hour and a half; it goes on where it was stopped
+python -m benchmarks.warm SASRec     # one of them; the rows of the other stay
 
 Beauty's validation (10,000 of its users) at the end of trainings of so many epochs, each with a cosine of its own, so that no short
 one is a long one cut off: width 64, three seeds. Warm: the truncated SVD of the positive PMI of items near each other in the training
@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 
@@ -36,28 +37,40 @@ from recolab.training import TrainConfig
 LOOK_USERS = 10_000
 SCORE = f"ndcg@{K}"
 MODELS: dict[str, type[SequenceModel]] = {"Transformer": Transformer, "GRU4Rec": Gru4Rec, "NextItNet": NextItNet}
-OURS: Knobs = {"loss": "softmax", "negatives": 1024, "dropout": 0.3, "batch_positions": 512}
-THEIRS: Knobs = {
-    "loss": "bce",
-    "negatives": 1024,
-    "dropout": 0.5,
-    "batch_positions": 1024,
-}  # to each target one of the drawn
-RECIPES = {"recolab's": (OURS, 5e-3), "SASRec's own": (THEIRS, 1e-3)}  # with the learning rate
 STARTS = {"warm": True, "cold": False}
-EPOCHS = {
-    "recolab's": {"warm": (1, 2, 4, 8), "cold": (2, 4, 8, 16)},
-    "SASRec's own": {"warm": (1, 2, 4), "cold": (8, 16, 32)},
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train, and for how many epochs from either start."""
+
+    knobs: Knobs
+    learning_rate: float
+    epochs: dict[str, tuple[int, ...]]
+
+
+RECIPES = {
+    "recolab": Recipe(
+        {"negatives": 1024, "dropout": 0.3, "batch_positions": 512},
+        5e-3,
+        {"warm": (1, 2, 4, 8), "cold": (2, 4, 8, 16)},
+    ),
+    "SASRec": Recipe(  # to each target of a batch one of the items that were drawn for it
+        {"loss": "bce", "negatives": 1024, "dropout": 0.5, "batch_positions": 1024},
+        1e-3,
+        {"warm": (1, 2, 4), "cold": (8, 16, 32)},
+    ),
 }
 
 
 def measure(recipe: str, name: str, start: str, epochs: int, seed: int) -> pl.DataFrame:
     """Train one model to the end of its cosine  ->  one row."""
     ground = beauty()
-    knobs, rate = RECIPES[recipe]
-    shape = MODELS[name].Config(max_len=50, warm_start=STARTS[start], **knobs)
+    how = RECIPES[recipe]
+    shape = MODELS[name].Config(max_len=50, warm_start=STARTS[start], **how.knobs)
+    training = TrainConfig(epochs, how.learning_rate, seed=seed, progress=False)
     began = time.perf_counter()
-    model = MODELS[name](shape, TrainConfig(epochs, rate, seed=seed, progress=False)).fit(ground.past, ground.catalog)
+    model = MODELS[name](shape, training).fit(ground.past, ground.catalog)
     seconds = time.perf_counter() - began
     row = {"recipe": recipe, "model": name, "start": start, "epochs": epochs, "seed": seed, "seconds": seconds}
     return pl.DataFrame([row | {SCORE: validation_score(model, ground.few(LOOK_USERS))}])
@@ -98,9 +111,11 @@ def main(recipes: list[str]) -> None:
         raise SystemExit(f"{', '.join(sorted(strangers))}: no such recipe; there are {', '.join(RECIPES)}")
     tables = []
     for recipe, name in product(recipes, MODELS):
-        runs = [(recipe, name, start, n, seed) for start in STARTS for n in EPOCHS[recipe][start] for seed in SEEDS]
+        runs = [
+            (recipe, name, start, n, seed) for start in STARTS for n in RECIPES[recipe].epochs[start] for seed in SEEDS
+        ]
         rows = pl.concat(kept("warm", ", ".join(map(str, run)), partial(apart, measure, *run)) for run in runs)
-        for line in figures(f"{name}, {recipe} recipe", rows):
+        for line in figures(f"{name}, {recipe}'s recipe", rows):
             print(json.dumps(line), flush=True)
         tables.append(rows)
     write_table("warm", pl.concat(tables), replacing="recipe")
