@@ -31,7 +31,7 @@ from recolab.sources.amazon import find_sequences
 from recolab.sources.sequences import read_sequences
 
 MINUTES = 20.0
-GROWING, TEACHING = 0.55, 0.38  # of the minutes; the rest is for remembering
+GROWING, TEACHING = 0.55, 0.3  # of the minutes; the rest is for remembering
 LOOK_USERS = 10_000  # some hundred hits: fewer hardly tell one epoch from the next
 
 

@@ -78,15 +78,14 @@ def grow_ensemble(histories: Histories, task: Task, seconds: float, seed: int) -
 
 
 def taught(ensemble: Ensemble, histories: Histories, task: Task, seconds: float, seed: int) -> SequenceModel:
-    """Let one network learn what several say together, twice as wide as the first, in as many epochs as time allows, at most `LESSONS`.
+    """Let one network like the first of several learn what they say together, in as many epochs as time allows, at most `LESSONS`.
 
     histories: those that they learned from    seconds: about how long; an epoch over the whole catalog is timed, and one is
     taught whatever they are    seed: another than theirs is made of it  ->  the best epoch; its log tells all
     Raises ValueError for seconds that are no number.
     """
     ends, best, seed = _ends(seconds), ensemble.models[0], (seed + NETWORKS * APART) % SEEDS
-    inner, read = STUDENT
-    shape = replace(best.config, dim=2 * best.config.dim, dropout=inner, input_dropout=read, warm_start=False)
+    shape = replace(best.config, dropout=STUDENT[0], input_dropout=STUDENT[1])
 
     def learn(some: Histories, training: TrainConfig, look: Look) -> SequenceModel:
         return distil(

@@ -143,13 +143,11 @@ def masters(ring):
     return Ensemble(models).fit(ring.training, ring.validation.catalog)
 
 
-def test_who_is_taught_is_twice_as_wide_as_the_best_and_has_its_own_dropout(ring, masters):
+def test_who_is_taught_has_the_shape_of_the_best_and_its_own_dropout(ring, masters):
     student = growing.taught(masters, ring.training, ring.validation, 1000, 3)
     assert student.name == "Taught Transformer"
     inner, read = growing.STUDENT
-    assert student.config == replace(
-        masters.models[0].config, dim=32, dropout=inner, input_dropout=read, warm_start=False
-    )
+    assert student.config == replace(masters.models[0].config, dropout=inner, input_dropout=read)
     assert (student.training.epochs, student.training.seed) == (growing.LESSONS, 3 + growing.NETWORKS * growing.APART)
     assert best_epoch(student)[1] == validation_score(student, ring.validation) > 0.3
 
