@@ -6,7 +6,8 @@ python -m benchmarks.warm SASRec     # one of them; the rows of the other stay
 Beauty's validation (10,000 of its users) at the end of trainings of so many epochs, each with a cosine of its own, so that no short
 one is a long one cut off: width 64, three seeds. Warm: the truncated SVD of the positive PMI of items near each other in the training
 histories; its seconds count. Cold: noise. Our recipe's dropout and rate were chosen with the warm table, for four epochs; the other is
-what Kang & McAuley (2018) train by: one drawn item a target, judged as yes or no, 128 histories a batch (some 1,000 visits).
+loss, batch, rate and dropout of Kang & McAuley (2018): one drawn item a target, judged as yes or no, 128 histories a batch (some 1,000
+visits). Networks, loop (AdamW, cosine) and draws (by the root of sales) are ours in both.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 import narwhals as nw
@@ -199,6 +200,25 @@ def test_a_training_of_some_epochs_is_a_row(recipe, start, ring, monkeypatch):
     assert row.select("recipe", "model", "start", "epochs", "seed").rows() == [(recipe, "GRU4Rec", start, 2, 8)]
     assert row["ndcg@10"].item() > 0
     assert row["seconds"].item() > 0
+
+
+@pytest.mark.parametrize(("recipe", "loss", "rate"), [("recolab", "softmax", 5e-3), ("SASRec", "bce", 1e-3)])
+def test_a_warm_and_a_cold_training_differ_in_their_start_alone(recipe, loss, rate, ring, monkeypatch):
+    made = []
+
+    class Seen(warm.Gru4Rec):
+        def __init__(self, config, training):
+            made.append((config, training))
+            super().__init__(config, training)
+
+    monkeypatch.setattr(warm, "beauty", lambda: ring)
+    monkeypatch.setitem(warm.MODELS, "GRU4Rec", Seen)
+    for start in warm.STARTS:
+        warm.measure(recipe, "GRU4Rec", start, 1, 8)
+    (first, training), (second, other) = made
+    assert (first.warm_start, second.warm_start) == (True, False)
+    assert (replace(first, warm_start=False), training) == (second, other)
+    assert (first.loss, training.learning_rate, training.seed) == (loss, rate, 8)
 
 
 def test_a_quick_model_is_timed_from_the_raw_file_to_the_end_of_its_training(ring, monkeypatch):
