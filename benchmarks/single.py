@@ -1,11 +1,12 @@
-"""How good are sequence models of ids alone in so many minutes: one network, several, one that these have taught, and its memory?
+"""How good are sequence models of ids alone in so many minutes: one network, several, and one that these have taught?
 
-python -m benchmarks.single                          # Beauty and Sports, three seeds: two hours
+python -m benchmarks.single                          # Beauty and Sports, three seeds: two hours and a half
 python -m benchmarks.single beauty --minutes 10      # as Beauty's rows in single.csv
 
 Leave-one-out, all items ranked, history masked. The recipe (`growing`) chooses width, epochs, dropout and which networks answer
-together on 10,000 users of the validation; what they say together is taught to one network, which `remember` gives a table of
-followers besides. The test is asked once. "Transformer" is the one of the ensemble that validation likes best. A set's rows are
+together on 10,000 users of the validation. What they say together is taught to one network as wide as they are, which `remember`
+gives a table of followers besides, and to one twice as wide, which has learned rare pairs itself; each in the minutes of a run of
+its own. The test is asked once. "Transformer" is the one of the ensemble that validation likes best. A set's rows are
 replaced by those of the newest run, so name all its seeds.
 """
 
@@ -31,26 +32,37 @@ from recolab.sources.amazon import find_sequences
 from recolab.sources.sequences import read_sequences
 
 MINUTES = 20.0
-GROWING, TEACHING = 0.55, 0.3  # of the minutes; the rest is for remembering
+GROWN, TAUGHT, TAUGHT_WIDE = (
+    0.55,
+    0.85,
+    0.97,
+)  # of the minutes, when each has to be over; after a narrow one there is remembering
 LOOK_USERS = 10_000  # some hundred hits: fewer hardly tell one epoch from the next
 
 
 def measure(folder: str, minutes: float, seed: int) -> pl.DataFrame:
-    """Make all models from the raw file, and judge them  ->  a row a model; the judging has no part in the minutes."""
-    started, passed = time.perf_counter(), list[float]()
+    """Make all models from the raw file, and judge them  ->  a row a model; the judging has no part in the minutes.
 
-    def left(share: float) -> float:
-        passed.append(time.perf_counter() - started)
-        return 60 * minutes * share - passed[-1]
-
+    Either student has the minutes to itself: the wide one's go on from where the networks were grown.
+    """
+    whole, started = 60 * minutes, time.perf_counter()
     tables = read_sequences(folder)
     loo = leave_one_out_tasks(tables.events, tables.items)
     few = loo.validation.sample(LOOK_USERS, np.random.default_rng(seed))
-    ensemble = grow_ensemble(loo.training, few, left(GROWING), seed)
-    student = taught(ensemble, loo.training, few, left(GROWING + TEACHING), seed)
-    remembering = remember(student, loo.training, few, left(1), seed)
-    left(0)
-    return _rows([ensemble.models[0], ensemble, student, remembering], [passed[1], *passed[1:]], loo.test, few, seed)
+    lesson = loo.training, few
+
+    def passed() -> float:
+        return time.perf_counter() - started
+
+    ensemble = grow_ensemble(*lesson, GROWN * whole - passed(), seed)
+    grown = passed()
+    narrow = taught(ensemble, *lesson, TAUGHT * whole - grown, seed)
+    ready = passed()
+    remembering = remember(narrow, *lesson, whole - ready, seed)
+    remembered = passed()
+    wide = taught(ensemble, *lesson, TAUGHT_WIDE * whole - grown, seed, 2 * narrow.config.dim)
+    seconds = [grown, grown, ready, remembered, grown + passed() - remembered]
+    return _rows([ensemble.models[0], ensemble, narrow, remembering, wide], seconds, loo.test, few, seed)
 
 
 def _rows(models: list[Any], seconds: list[float], test: Task, few: Task, seed: int) -> pl.DataFrame:
@@ -58,17 +70,21 @@ def _rows(models: list[Any], seconds: list[float], test: Task, few: Task, seed: 
     peak = peak_gb()
     board = leaderboard(judge(models, test), np.random.default_rng(seed))
     scores = [bound for score in ("hr@10", "ndcg@10") for bound in (score, f"{score}_low", f"{score}_high")]
-    best, ensemble, student, remembering = models
-    shapes = [best.config, None, student.config, student.config]
+    best, ensemble, narrow, remembering, wide = models
+    networks = [best, None, narrow, narrow, wide]  # that each row tells the shape of
     chosen: dict[str, list[object]] = {
         "model": [model.name for model in models],
         "validation_ndcg@10": [validation_score(model, few) for model in models],
         "seconds": list(seconds),
-        "trust": [0.0, 0.0, 0.0, remembering.trust],
-        "networks": [1, len(ensemble.models), 1, 1],
-        "epochs": [best_epoch(best)[0], None, best_epoch(student)[0], best_epoch(student)[0]],
+        "trust": [0.0, 0.0, 0.0, remembering.trust, 0.0],
+        "networks": [1, len(ensemble.models), 1, 1, 1],
+        "epochs": [network and best_epoch(network)[0] for network in networks],
+        "planned": [network and network.training.epochs for network in networks],
     }
-    chosen |= {name: [getattr(shape, name, None) for shape in shapes] for name in ("dim", "dropout", "negatives")}
+    chosen |= {
+        name: [network and getattr(network.config, name) for network in networks]
+        for name in ("dim", "dropout", "negatives")
+    }
     judged = board.select("model", "users", *scores).join(pl.DataFrame(chosen), on="model", maintain_order="right")
     return judged.with_columns(peak_gb=pl.lit(peak))
 

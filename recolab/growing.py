@@ -77,19 +77,26 @@ def grow_ensemble(histories: Histories, task: Task, seconds: float, seed: int) -
     return together
 
 
-def taught(ensemble: Ensemble, histories: Histories, task: Task, seconds: float, seed: int) -> SequenceModel:
+def taught(
+    ensemble: Ensemble, histories: Histories, task: Task, seconds: float, seed: int, dim: int | None = None
+) -> SequenceModel:
     """Let one network like the first of several learn what they say together, in as many epochs as time allows, at most `LESSONS`.
 
     histories: those that they learned from    seconds: about how long; an epoch over the whole catalog is timed, and one is
-    taught whatever they are    seed: another than theirs is made of it  ->  the best epoch; its log tells all
+    taught whatever they are    seed: another than theirs is made of it    dim: its width, if not the first one's; twice that holds
+    more of rare pairs, at twice the seconds an epoch, and gains less from a memory of them
+    ->  the best epoch; its log tells all
     Raises ValueError for seconds that are no number.
     """
     ends, best, seed = _ends(seconds), ensemble.models[0], (seed + NETWORKS * APART) % SEEDS
-    shape = replace(best.config, dropout=STUDENT[0], input_dropout=STUDENT[1])
+    inner, read = STUDENT
+    dim = dim or best.config.dim  # and no start of its own: its table begins as theirs
+    shape = replace(best.config, dim=dim, dropout=inner, input_dropout=read, warm_start=False)
+    wide = "wide " if dim > best.config.dim else ""
 
     def learn(some: Histories, training: TrainConfig, look: Look) -> SequenceModel:
         return distil(
-            type(best)(shape, training, f"Taught {best.name}"), ensemble, some, task.catalog, TEMPERATURE, look
+            type(best)(shape, training, f"Taught {wide}{best.name}"), ensemble, some, task.catalog, TEMPERATURE, look
         )
 
     each = _epoch_seconds(histories, task, learn, seed)

@@ -128,19 +128,38 @@ def test_a_student_hears_the_teacher_and_not_what_came(school):
     assert apart(student, wrong, histories) < apart(right, wrong, histories) / 2
 
 
-def lessons(teacher, histories, catalog, temperature=1.0):
-    """What the first epoch's loss is, of a student who learns nothing from it: rate 0."""
-    student = network(3)
+def lessons(teacher, histories, catalog, temperature=1.0, **shape):
+    """A student who has heard an epoch and learned nothing from it: rate 0."""
+    student = network(3, **shape)
     student.training = replace(student.training, learning_rate=0.0)
-    return distil(student, teacher, histories, catalog, temperature).log[0]["loss"]
+    return distil(student, teacher, histories, catalog, temperature)
+
+
+def products(*models):
+    """What any two items have in common, by the tables of all."""
+    tables = [model.module.table.weight.detach().numpy() for model in models]
+    return sum(table @ table.T for table in tables)
+
+
+def test_a_student_begins_with_the_tables_of_the_teachers_as_far_as_they_fit(school):
+    histories, catalog, _, teacher = school
+    whole = products(*teacher.models) / 2
+    np.testing.assert_allclose(products(lessons(teacher, histories, catalog, dim=12)), whole, atol=1e-5)
+    values, directions = np.linalg.eigh(whole)
+    strongest = (directions[:, -6:] * values[-6:]) @ directions[:, -6:].T
+    np.testing.assert_allclose(products(lessons(teacher, histories, catalog, dim=6)), strongest, atol=1e-5)
+    wider = lessons(teacher, histories, catalog, dim=20, warm_start=False).module.table.weight.detach()
+    np.testing.assert_allclose((wider[:, :12] @ wider[:, :12].T).numpy(), whole, atol=1e-5)
+    assert 0.01 < wider[1:, 12:].std() < 0.03  # noise
+    assert (wider[0] == 0).all()
 
 
 def test_a_teacher_does_not_forget_while_it_teaches_and_stays_as_it_is(school):
     histories, catalog, _, _ = school
     teacher = Ensemble([network(1, 5, dropout=0.5)]).fit(histories, catalog)
-    before, said = teacher.score(histories), lessons(teacher, histories, catalog)
+    before, said = teacher.score(histories), lessons(teacher, histories, catalog).log[0]["loss"]
     teacher.models[0].module.train()
-    assert lessons(teacher, histories, catalog) == pytest.approx(said, rel=1e-6)
+    assert lessons(teacher, histories, catalog).log[0]["loss"] == pytest.approx(said, rel=1e-6)
     np.testing.assert_array_equal(teacher.score(histories), before)
 
 
@@ -154,7 +173,8 @@ def test_every_target_counts_once_and_the_temperature_is_heeded(temperature):
     teacher = Ensemble([network(1, 5)]).fit(histories, catalog)
     batches = Batches(histories, NextVisit(), SHAPE.max_len, SHAPE.batch_positions)
     [batch] = batches.epoch(np.random.default_rng(0))
-    student = network(3).begin(histories, catalog).module.eval()
+    heard = lessons(teacher, histories, catalog, temperature)
+    student = heard.module
     asked, times = np.unique(batch.owners, return_counts=True)
     assert set(times) == {1, 2, 3}
     with torch.no_grad():
@@ -162,7 +182,7 @@ def test_every_target_counts_once_and_the_temperature_is_heeded(temperature):
         tables = student.table.weight, teacher.models[0].module.table.weight
         weights = torch.from_numpy(times / times.sum())
         expected = textbook(hidden, tables[0], said, tables[1], weights, temperature)
-    assert lessons(teacher, histories, catalog, temperature) == pytest.approx(expected.item(), rel=1e-4)
+    assert heard.log[0]["loss"] == pytest.approx(expected.item(), rel=1e-4)
 
 
 def test_the_best_epoch_of_a_student_is_kept_and_no_past_gets_what_sells(school):

@@ -143,11 +143,16 @@ def masters(ring):
     return Ensemble(models).fit(ring.training, ring.validation.catalog)
 
 
-def test_who_is_taught_has_the_shape_of_the_best_and_its_own_dropout(ring, masters):
-    student = growing.taught(masters, ring.training, ring.validation, 1000, 3)
-    assert student.name == "Taught Transformer"
+@pytest.mark.parametrize(("dim", "name"), [(None, "Taught Transformer"), (32, "Taught wide Transformer")])
+def test_who_is_taught_has_the_shape_of_the_best_but_for_the_width_asked_for_and_its_own_dropout(
+    dim, name, ring, masters
+):
+    student = growing.taught(masters, ring.training, ring.validation, 1000, 3, dim)
+    assert student.name == name
     inner, read = growing.STUDENT
-    assert student.config == replace(masters.models[0].config, dropout=inner, input_dropout=read)
+    assert student.config == replace(
+        masters.models[0].config, dim=dim or 16, dropout=inner, input_dropout=read, warm_start=False
+    )
     assert (student.training.epochs, student.training.seed) == (growing.LESSONS, 3 + growing.NETWORKS * growing.APART)
     assert best_epoch(student)[1] == validation_score(student, ring.validation) > 0.3
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 from recolab.histories import Catalog, Histories
 from recolab.losses import distillation_loss
 from recolab.models.ensemble import Ensemble
-from recolab.models.objectives import Batch, NextVisit
+from recolab.models.objectives import Batch, Batches, NextVisit
 from recolab.models.sequential import SequenceModel
 
 Student = TypeVar("Student", bound=SequenceModel)
@@ -30,7 +30,8 @@ def distil(
     """Train a network on what an ensemble holds likely at every position, not on what came (Hinton et al. 2015; Furlanello et al. 2018).
 
     What came next is one item of many that could have; a teacher names the others as well, so that each position teaches more.
-    The whole catalog is asked: the student's own loss, negatives and sampled_share are not heeded.
+    The whole catalog is asked: the student's own loss, negatives and sampled_share are not heeded. Its item table begins as the
+    teachers' side by side, cut to its width: a warm_start of its own would only cost seconds.
     histories: those that the teacher learned from    temperature: above 1 the teacher's second choices count for more
     validate: as in `SequenceModel.fit`
     Raises ValueError where somebody is not asked for the next visit at every visit, where the student would read more visits than a
@@ -58,4 +59,15 @@ def distil(
         loss = distillation_loss(hidden, student.module.table.weight, said, table, weights, temperature)
         return loss, len(batch.targets)
 
-    return student.fit(histories, catalog, validate, loss_of=loss_of)
+    student.begin(histories, catalog)
+    begun = math.sqrt(len(networks)) * _cut(table, student.config.dim)  # vectors as long as a teacher's
+    with torch.no_grad():
+        student.module.table.weight[:, : begun.shape[1]] = begun
+    batches = Batches(histories, student.objective(), student.config.max_len, student.config.batch_positions)
+    return student.learn(histories, batches.epoch, student.training, validate, loss_of=loss_of)
+
+
+def _cut(table: Tensor, dim: int) -> Tensor:
+    """Keep as much of the products of all pairs of rows as fits in a width: (N, D') -> (N, dim or D'), the truncated SVD."""
+    _, directions = torch.linalg.eigh(table.T @ table)  # the strongest last
+    return cast("Tensor", table @ directions[:, -dim:])

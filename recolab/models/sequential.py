@@ -66,16 +66,14 @@ class SequenceModel:
         catalog: Catalog,
         validate: Callable[[Self], float] | None = None,
         checkpoint: Path | None = None,
-        loss_of: Loss | None = None,
     ) -> Self:
         """Learn to foresee each visit from those that may be read.
 
         validate: model -> score, for an early stop; without it all epochs run    checkpoint: where to resume from
-        loss_of: as in `learn`
         """
         self.begin(histories, catalog)
         batches = Batches(histories, self.objective(), self.config.max_len, self.config.batch_positions)
-        return self.learn(histories, batches.epoch, self.training, validate, checkpoint, loss_of)
+        return self.learn(histories, batches.epoch, self.training, validate, checkpoint)
 
     def begin(self, histories: Histories, catalog: Catalog) -> Self:
         """Make the network that knows nothing yet but, with a warm start, which items stand near each other."""
