@@ -83,14 +83,13 @@ def taught(
     """Let one network like the first of several learn what they say together, in as many epochs as time allows, at most `LESSONS`.
 
     histories: those that they learned from    seconds: about how long; an epoch over the whole catalog is timed, and one is
-    taught whatever they are    seed: another than theirs is made of it    dim: its width, if not the first one's; twice that holds
-    more of rare pairs, at twice the seconds an epoch, and gains less from a memory of them
+    taught whatever they are    seed: another than theirs is made of it    dim: its width, if not the first one's
     ->  the best epoch; its log tells all
     Raises ValueError for seconds that are no number.
     """
     ends, best, seed = _ends(seconds), ensemble.models[0], (seed + NETWORKS * APART) % SEEDS
     inner, read = STUDENT
-    dim = dim or best.config.dim  # and no start of its own: its table begins as theirs
+    dim = best.config.dim if dim is None else dim  # and no start of its own: its table begins as theirs
     shape = replace(best.config, dim=dim, dropout=inner, input_dropout=read, warm_start=False)
     wide = "wide " if dim > best.config.dim else ""
 
@@ -111,9 +110,11 @@ def remember(
     """Let a trained model remember what followed what, as much as validation likes: with no trust at all where it is better alone.
 
     histories: those that the model learned from    seconds: at most, but for one trial and the last fit
+    Raises ValueError for seconds that are no number.
     """
+    ends = _ends(seconds)
     make = partial(WithFollowers, model)
-    best, trials = tune(make, REMEMBERED, histories, [task], TRIALS, seed, seconds=seconds)
+    best, trials = tune(make, REMEMBERED, histories, [task], TRIALS, seed, seconds=ends - time.perf_counter())
     knobs = best[task.name]
     if trials[task.name].max() <= validation_score(model, task):  # type: ignore[operator]
         knobs = knobs | {"trust": 0.0}

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from recolab.histories import build_catalog, pack
-from recolab.losses import ROWS, distillation_loss, full_cross_entropy
+from recolab.losses import ROWS, distillation_loss, full_cross_entropy, one_pass
 from recolab.models.distilling import distil
 from recolab.models.encoder_decoder import EncoderDecoder
 from recolab.models.ensemble import Ensemble
@@ -36,9 +36,13 @@ def textbook(hidden, table, said, teacher_table, weights, temperature):
     return -(temperature**2) * (weights[:, None] * taught * known).sum()
 
 
+@pytest.mark.parametrize("tile", [None, 4 * ROWS, 1])
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
 @pytest.mark.parametrize("n_positions", [7, ROWS, 2 * ROWS + 3])
-def test_the_loss_is_the_textbooks_without_pad_in_value_and_gradient(n_positions, temperature):
+def test_the_loss_is_the_textbooks_without_pad_in_value_and_gradient(n_positions, temperature, tile, monkeypatch):
+    if tile:
+        monkeypatch.setattr(one_pass, "CELLS", 1)
+        monkeypatch.setattr(one_pass, "TILE", tile)
     inputs = lesson(n_positions)
     ours, theirs = distillation_loss(*inputs, temperature), textbook(*inputs, temperature)
     torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=0)

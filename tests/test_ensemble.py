@@ -92,3 +92,12 @@ def test_networks_of_different_catalogs_are_refused_with_their_sizes(world):
         mixed.score(histories)
     with pytest.raises(ValueError, match="know catalogs of"):
         WithFollowers(mixed).fit(histories, catalog)
+
+
+def test_networks_that_have_not_learned_are_refused_by_name(world):
+    histories, catalog, _, _ = world
+    newborn = Ensemble([Transformer(TransformerConfig(dim=8), TrainConfig(0, progress=False), "Newborn")])
+    with pytest.raises(ValueError, match="Newborn has no item table yet: fit it first"):
+        newborn.score(histories)
+    with pytest.raises(ValueError, match="Newborn has no item table yet"):
+        WithFollowers(newborn).fit(histories, catalog)

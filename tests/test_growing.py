@@ -172,7 +172,7 @@ def test_time_decides_how_many_epochs_are_taught(seconds, epochs, ring, masters,
 
 
 def test_neither_ensemble_nor_student_without_a_number_of_seconds(ring, masters):
-    for grow in (growing.grow_ensemble, partial(growing.taught, masters)):
+    for grow in (growing.grow_ensemble, partial(growing.taught, masters), partial(remember, masters)):
         with pytest.raises(ValueError, match="seconds is not a number"):
             grow(ring.training, ring.validation, float("nan"), seed=7)
 

@@ -12,6 +12,7 @@ from recolab.losses import (
     bpr_max,
     catalog_loss,
     full_cross_entropy,
+    one_pass,
     sampled_cross_entropy,
     softmax,
     top1_max,
@@ -31,6 +32,15 @@ def textbook(hidden, table, owners, targets):
     return F.cross_entropy((hidden @ table[1:].T)[owners], targets - 1)
 
 
+@pytest.fixture(params=["at once", "in tiles", "item by item"])
+def tiling(request, monkeypatch):
+    """A catalog in one tile, as small ones are, or blocks of ROWS positions in tiles of some items, or of one."""
+    if request.param != "at once":
+        monkeypatch.setattr(one_pass, "CELLS", 1)
+        monkeypatch.setattr(one_pass, "TILE", 4 * ROWS if request.param == "in tiles" else 1)
+
+
+@pytest.mark.usefixtures("tiling")
 @pytest.mark.parametrize("n_positions", [7, ROWS, 2 * ROWS + 3])
 def test_the_full_loss_is_cross_entropy_without_pad_in_value_and_gradient(n_positions):
     inputs = problem(n_positions, n_targets=n_positions + 5)
@@ -53,6 +63,19 @@ def test_the_full_loss_by_hand_on_two_items():
     hidden, table = torch.tensor([[1.0]]), torch.tensor([[50.0], [0.0], [math.log(3)]])
     loss = full_cross_entropy(hidden, table, torch.tensor([0, 0]), torch.tensor([1, 2]))
     assert loss.item() == pytest.approx((math.log(4) + math.log(4 / 3)) / 2, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("n_positions", "n_items", "at_once"), [(512, 10**6, 128), (512, 18_358, 256), (2048, 12_102, 683), (512, 9, 512)]
+)
+def test_a_block_has_as_many_positions_as_its_logits_have_room_for(n_positions, n_items, at_once):
+    assert one_pass.rows_at_once(n_positions, n_items) == at_once
+
+
+def test_a_tile_has_as_many_items_as_its_logits_have_room_for():
+    tiles = one_pass.tiles_of(torch.ones(256, 1), torch.arange(5000.0)[:, None])
+    assert [tile.shape for tile in tiles] == [(256, 2048), (256, 2048), (256, 904)]
+    assert torch.equal(torch.cat(tiles, 1)[3], torch.arange(5000.0))
 
 
 def test_a_position_that_is_asked_nothing_learns_nothing():
@@ -233,6 +256,7 @@ def closed_at(n_positions, n_items, seed=1):
     return torch.randint(0, n_items, (n_positions, 3), generator=torch.Generator().manual_seed(seed))
 
 
+@pytest.mark.usefixtures("tiling")
 @pytest.mark.parametrize("n_positions", [7, 2 * ROWS + 3])
 def test_what_is_closed_at_a_position_is_no_answer_there_in_value_and_gradient(n_positions):
     hidden, table, owners, targets = problem(n_positions)
@@ -345,7 +369,7 @@ def test_the_layout_in_memory_of_what_is_closed_says_nothing():
 
 @pytest.mark.parametrize("n_positions", [7, 2 * ROWS + 3])
 def test_the_sampled_loss_is_the_formula_in_value_and_gradient_however_many_blocks(n_positions, monkeypatch):
-    monkeypatch.setattr(softmax, "CELLS", 1)
+    monkeypatch.setattr(softmax, "DRAWN_CELLS", 1)
     hidden, table, owners, targets = problem(n_positions)
     rng = torch.Generator().manual_seed(8)
     drawn = torch.randint(1, len(table), (23,), generator=rng)
@@ -369,7 +393,7 @@ def test_a_sampled_loss_far_from_its_target_is_still_a_number_with_a_gradient():
 
 
 def test_what_is_closed_is_closed_in_every_block_of_the_sampled_loss(monkeypatch):
-    monkeypatch.setattr(softmax, "CELLS", 1)
+    monkeypatch.setattr(softmax, "DRAWN_CELLS", 1)
     hidden, table, owners, targets = problem(2 * ROWS + 3, n_targets=300)
     closed = closed_at(len(hidden), len(table))
     open_ones = ~(closed[owners] == targets[:, None]).any(1)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recolab.losses.one_pass import ROWS, InOnePass, exponentials
+from recolab.losses.one_pass import InOnePass, exponentials, hand_back, rows_at_once, tiles_of
 
 
 def distillation_loss(
@@ -17,7 +17,7 @@ def distillation_loss(
 
     hidden: (P, D) positions    table: (N, D), row 0 = PAD    said, teacher_table: (P, D') and (N, D'), whose product is the
     teacher's logits    weights: (P,) of the positions, summing to 1    temperature: T, above 1 softer
-    ->  scalar, with a gradient to hidden and table alone; logits exist for ROWS positions at a time, as in full_cross_entropy
+    ->  scalar, with a gradient to hidden and table alone; logits exist for some positions at a time, as in full_cross_entropy
     """
     with torch.autocast(hidden.device.type, enabled=False):
         inputs = *(known.to(table.dtype) for known in (said, teacher_table, weights)), temperature
@@ -40,17 +40,21 @@ class DistillationLoss(InOnePass):
     ) -> Tensor:
         """Sum over blocks of positions; with w the weights, dh = T w (p - q) E and dE = T (w (p - q))ᵀ h."""
         loss, items, others = hidden.new_zeros(()), table[1:], teacher_table[1:]  # PAD is not an answer
-        to_hidden, to_table = torch.empty_like(hidden), torch.zeros_like(table)
-        for block in (slice(start, start + ROWS) for start in range(0, len(hidden), ROWS)):
+        to_hidden, to_table, at_once = (
+            torch.zeros_like(hidden),
+            torch.zeros_like(table),
+            rows_at_once(len(hidden), len(table)),
+        )
+        for block in (slice(start, start + at_once) for start in range(0, len(hidden), at_once)):
             rows, weight = hidden[block], temperature * weights[block, None]
-            taught = (said[block] / temperature) @ others.T
-            whole, _ = exponentials(taught)  # (ROWS, N - 1): q times whole
-            errors = (rows / temperature) @ items.T
-            likely = torch.linalg.vecdot(taught, errors)[:, None] / whole  # Σⱼ qⱼ zⱼ
+            taught = tiles_of(said[block] / temperature, others)
+            whole, _ = exponentials(taught)  # a tile holds q times whole
+            errors = tiles_of(rows / temperature, items)
+            likely = sum(map(torch.linalg.vecdot, taught, errors))[:, None] / whole  # Σⱼ qⱼ zⱼ
             total, log_total = exponentials(errors)
             loss += (temperature * weight * (log_total - likely)).sum()
-            errors.mul_(weight / total).addcmul_(taught, weight / whole, value=-1)  # T w (p - q)
-            to_hidden[block] = errors @ items
-            to_table[1:].addmm_(errors.T, rows)
+            for error, told in zip(errors, taught, strict=True):
+                error.addcmul_(told, total / whole, value=-1)  # (p - q) times total
+            hand_back(errors, rows, weight / total, items, (to_hidden[block], to_table[1:]))
         ctx.save_for_backward(to_hidden, to_table)
         return loss

@@ -8,9 +8,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from recolab.losses.one_pass import ROWS, InOnePass, blocks, exponentials, target_logits
+from recolab.losses.one_pass import (
+    ROWS,
+    InOnePass,
+    blocks,
+    exponentials,
+    hand_back,
+    rows_at_once,
+    target_logits,
+    tiles_of,
+)
 
-CELLS = 2**19  # logits at once, where a few items are drawn: short blocks are more calls than work
+DRAWN_CELLS = 2**19  # logits at once, where a few items are drawn: short blocks are more calls than work
 
 
 def full_cross_entropy(
@@ -20,7 +29,7 @@ def full_cross_entropy(
 
     hidden: (P, D) positions    table: (N, D), row 0 = PAD    owners, targets: (M,), target m is asked of position owners[m]
     closed: (P, C) rows that are no answer at a position (a list has them already), PAD where there are fewer
-    ->  scalar; logits exist for ROWS positions at a time, and the gradient is taken while they do, the first one only
+    ->  scalar; logits exist for some positions at a time, about CELLS or ROWS rows of them, and the gradient is taken while they do, the first one only
     Raises ValueError where nothing is asked, or something closed.
     """
     _require_open(owners, targets, closed)
@@ -41,20 +50,17 @@ class FullCrossEntropy(InOnePass):
         targets, share = targets[order], 1 / len(targets)
         asked = share * torch.bincount(owners, minlength=len(hidden)).to(hidden.dtype)[:, None]
         loss = -share * target_logits(hidden, table, owners, targets).sum()
-        to_hidden, to_table = torch.empty_like(hidden), torch.zeros_like(table)
-        for block, mine in blocks(owners, len(hidden), ROWS):
-            rows, weight = hidden[block], asked[block]
-            errors = rows @ table.T  # (ROWS, N): logits, soon p, then p - y
-            errors[:, 0] = -torch.inf  # PAD is not an answer
+        to_hidden = torch.zeros_like(hidden).index_add_(0, owners, table[targets], alpha=-share)
+        to_table = torch.zeros_like(table).index_add_(0, targets, hidden[owners], alpha=-share)
+        for block, _ in blocks(owners, len(hidden), rows_at_once(len(hidden), len(table))):
+            rows = hidden[block]
+            errors = tiles_of(rows, table)  # logits, soon p times total
+            errors[0][:, 0] = -torch.inf  # PAD is not an answer
             if closed is not None:
-                errors.scatter_(1, closed[block], -torch.inf)
+                _close(errors, closed[block])
             total, log_total = exponentials(errors)
-            loss += (weight * log_total).sum()
-            errors *= weight / total
-            answers = owners[mine] - block.start, targets[mine]
-            errors.index_put_(answers, errors.new_tensor(-share), accumulate=True)
-            to_hidden[block] = errors @ table
-            to_table.addmm_(errors.T, rows)
+            loss += (asked[block] * log_total).sum()
+            hand_back(errors, rows, asked[block] / total, table, (to_hidden[block], to_table))
         ctx.save_for_backward(to_hidden, to_table)
         return loss
 
@@ -104,14 +110,14 @@ class SampledCrossEntropy(InOnePass):
         vectors, to_hidden, behind = table[negatives], torch.empty_like(hidden), torch.empty_like(wanted)
         to_vectors = torch.zeros_like(vectors)
         ordered = None if closed is None else negatives.sort()
-        for block, mine in blocks(owners, len(hidden), max(ROWS, CELLS // len(negatives))):
+        for block, mine in blocks(owners, len(hidden), max(ROWS, DRAWN_CELLS // len(negatives))):
             rows, at = hidden[block], owners[mine] - block.start
             errors = torch.addmm(
                 -log_expected, rows, vectors.T
             )  # (ROWS, S): logits, soon their share of Z, then their gradient
             if closed is not None and ordered is not None:
                 _shut(errors, *ordered, closed[block])
-            total, log_total = exponentials(errors)
+            total, log_total = exponentials([errors])
             log_total.masked_fill_(total < 1, -torch.inf)  # the largest has 1, so here all that was drawn is closed
             behind[mine] = log_total[at, 0] - wanted[mine]
             push = torch.zeros_like(total).index_add_(0, at, behind[mine].sigmoid()[:, None] / len(targets))
@@ -130,6 +136,15 @@ def _require_open(owners: Tensor, targets: Tensor, closed: Tensor | None) -> Non
         raise ValueError("no target is asked for, so there is no mean: leave such a batch out")
     if closed is not None and (shut := int((closed[owners] == targets[:, None]).any(1).sum())):
         raise ValueError(f"{shut} of {len(targets)} targets are closed at their own position: ask for open ones only")
+
+
+def _close(tiles: list[Tensor], closed: Tensor) -> None:
+    """Put at -inf the items that are closed at a position: tiles of (R, N), closed (R, C) rows of the catalog."""
+    start = 0
+    for tile in tiles:
+        rows, places = ((start <= closed) & (closed < start + tile.size(1))).nonzero(as_tuple=True)
+        tile.index_put_((rows, closed[rows, places] - start), tile.new_tensor(-torch.inf))
+        start += tile.size(1)
 
 
 def _shut(drawn: Tensor, ordered: Tensor, place: Tensor, closed: Tensor) -> None:

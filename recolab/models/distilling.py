@@ -60,7 +60,7 @@ def distil(
         return loss, len(batch.targets)
 
     student.begin(histories, catalog)
-    begun = math.sqrt(len(networks)) * _cut(table, student.config.dim)  # vectors as long as a teacher's
+    begun = math.sqrt(len(networks)) * _cut(table, student.config.dim)  # before the cut, vectors as long as theirs
     with torch.no_grad():
         student.module.table.weight[:, : begun.shape[1]] = begun
     batches = Batches(histories, student.objective(), student.config.max_len, student.config.batch_positions)

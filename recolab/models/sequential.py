@@ -45,7 +45,9 @@ class SequenceModel:
 
     @property
     def n_items(self) -> int:
-        """Count the rows of the item table, PAD included; there is one from `fit` or `begin` on."""
+        """Count the rows of the item table, PAD included; raises ValueError where there is none before `fit` or `begin`."""
+        if not hasattr(self, "module"):
+            raise ValueError(f"{self.name} has no item table yet: fit it first")
         return self.module.table.num_embeddings
 
     def encoder(self) -> nn.Module:
