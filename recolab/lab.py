@@ -149,9 +149,11 @@ class Lab:
             print(f"{path.name} is not there: `make benchmark NAME={name.split('_', maxsplit=1)[0]}...` measures it")
             return None
         table = pl.read_csv(path, schema_overrides={"commit": pl.String})  # 673e396 is no number
-        stamps = {one: " and ".join(table[one].unique().sort().to_list()) for one in ("measured", "commit")}
-        print(f"benchmarks/{path.name}, measured {stamps['measured']} at commit {stamps['commit']}")
-        return table.drop("measured", "commit")
+        stamps = ("measured", "commit", "processor")  # tables of before 2026-12 do not name the last
+        told = {one: " and ".join(table[one].drop_nulls().unique().sort()) for one in stamps if one in table.columns}
+        on = f" on {told['processor']}" if told.get("processor") else ""
+        print(f"benchmarks/{path.name}, measured {told['measured']} at commit {told['commit']}{on}")
+        return table.drop(*told)
 
     @staticmethod
     def noted(name: str) -> pl.DataFrame:

@@ -366,3 +366,17 @@ def test_a_stamp_that_looks_like_a_number_stays_as_it_is(tmp_path, monkeypatch):
         ("Beauty", "0123456"),
         ("Sports", "673e396"),
     ]
+    assert lines[0] == "set,processor,measured,commit"
+    assert lines[1].split(",")[1] == stamped.processor()
+
+
+def test_a_table_says_on_what_it_was_measured_if_it_knows(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("recolab.lab.project_root", lambda: tmp_path)
+    (tmp_path / "benchmarks").mkdir()
+    table = tmp_path / "benchmarks" / "single.csv"
+    table.write_text("set,measured,commit\nSports,2026-11-28,0123456\n")
+    assert Lab.measured("single").to_dicts() == [{"set": "Sports"}]
+    assert capsys.readouterr().out == "benchmarks/single.csv, measured 2026-11-28 at commit 0123456\n"
+    table.write_text("set,processor,measured,commit\nSports,,2026-11-28,abc\nBeauty,2 x AVX2,2026-11-28,abc\n")
+    assert Lab.measured("single").columns == ["set"]
+    assert capsys.readouterr().out.endswith(" at commit abc on 2 x AVX2\n")

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from recolab.histories import PAD, Catalog, Histories, bucketed_batches, lay_out, newest_window, visits
 from recolab.lab import write_atomically
 from recolab.losses import catalog_loss, full_cross_entropy
+from recolab.losses.one_pass import tiles_of
 from recolab.models.item_vectors import cooccurrence_vectors
 from recolab.models.network import READ_POSITIONS, SequenceConfig, SequenceNetwork
 from recolab.models.objectives import Batch, Batches, NextVisit, Objective
@@ -143,7 +144,7 @@ class SequenceModel:
             for chosen in bucketed_batches(lengths[some], READ_POSITIONS):
                 window = lay_out(histories, visited, windows[some[chosen]])
                 hidden[some[chosen]] = self.module.newest(objective.question(window))
-            scores: NDArray[np.float32] = (hidden @ self.module.table.weight.T).numpy()
+            scores: NDArray[np.float32] = torch.cat(tiles_of(hidden, self.module.table.weight), 1).numpy()
         scores[lengths == 0] = self._popularity
         scores[:, PAD] = -np.inf
         return scores
