@@ -4,9 +4,8 @@ python -m benchmarks.single                          # Beauty and Sports, three 
 python -m benchmarks.single beauty --minutes 10      # as Beauty's rows in single.csv
 
 Leave-one-out, all items ranked, history masked. The recipe (`growing`) chooses width, epochs, dropout and which networks answer
-together on 10,000 users of the validation. What they say together is taught to one network as wide as they are, which `remember`
-gives a table of followers besides, and to a wide one without such a table; each student is timed as if the other were not taught,
-and `peak_gb` is that of all. That the wide one goes without was seen on Sports' test with seed 7 (benchmarks/README.md).
+together on 10,000 users of the validation. What they say together is taught to one network as wide as they are, and to one twice as wide; `remember`
+gives each a table of followers besides. Each student is timed as if the other were not taught; `peak_gb` is that of all.
 
 The test is asked once. "Transformer" is the one of the ensemble that validation likes best. A set's rows are replaced by those of
 the newest run, so name all its seeds.
@@ -30,56 +29,49 @@ from benchmarks.stamped import write_table
 from recolab.evaluation import Task, judge, leaderboard, validation_score
 from recolab.folds import leave_one_out_tasks
 from recolab.growing import best_epoch, grow_ensemble, remember, taught
+from recolab.models.ensemble import Ensemble
 from recolab.sources.amazon import find_sequences
 from recolab.sources.sequences import read_sequences
 
 MINUTES = 20.0
-GROWN, TAUGHT, TAUGHT_WIDE = (
-    0.55,
-    0.85,
-    0.97,
-)  # of the minutes, when each has to be over; after a narrow one there is remembering
+GROWN, TAUGHT = 0.55, 0.93  # of the minutes, when each has to be over; after it there is remembering
 LOOK_USERS = 10_000  # some hundred hits: fewer hardly tell one epoch from the next
 
 
 def measure(folder: str, minutes: float, seed: int) -> pl.DataFrame:
-    """Make all models from the raw file, and judge them  ->  a row a model; the judging has no part in the minutes.
-
-    Either student has the minutes to itself: the wide one's go on from where the networks were grown.
-    """
+    """Make all models from the raw file, and judge them  ->  a row a model; the judging has no part in the minutes."""
     whole, started = 60 * minutes, time.perf_counter()
     tables = read_sequences(folder)
     loo = leave_one_out_tasks(tables.events, tables.items)
     few = loo.validation.sample(LOOK_USERS, np.random.default_rng(seed))
-    lesson = loo.training, few
+    lesson, others = (loo.training, few), 0.0
 
     def passed() -> float:
-        return time.perf_counter() - started
+        return time.perf_counter() - started - others
 
     ensemble = grow_ensemble(*lesson, GROWN * whole - passed(), seed)
-    grown = passed()
-    narrow = taught(ensemble, *lesson, TAUGHT * whole - grown, seed)
-    ready = passed()
-    remembering = remember(narrow, *lesson, whole - ready, seed)
-    remembered = passed()
-    wide = taught(ensemble, *lesson, TAUGHT_WIDE * whole - grown, seed, 2 * narrow.config.dim)
-    seconds = [grown, grown, ready, remembered, grown + passed() - remembered]
-    return _rows([ensemble.models[0], ensemble, narrow, remembering, wide], seconds, loo.test, few, seed)
+    grown, best = passed(), ensemble.models[0]
+    made: list[tuple[Any, float]] = [(best, grown), (ensemble, grown)]
+    for dim in (best.config.dim, 2 * best.config.dim):
+        others = time.perf_counter() - started - grown  # seconds of the student before
+        student = taught(ensemble, *lesson, TAUGHT * whole - grown, seed, dim)
+        made.append((student, passed()))
+        made.append((remember(student, *lesson, whole - passed(), seed), passed()))
+    return _rows(made, loo.test, few, seed)
 
 
-def _rows(models: list[Any], seconds: list[float], test: Task, few: Task, seed: int) -> pl.DataFrame:
-    """Ask the test, and say beside each answer what was chosen on the validation."""
-    peak = peak_gb()
+def _rows(made: list[tuple[Any, float]], test: Task, few: Task, seed: int) -> pl.DataFrame:
+    """Ask the test, and say beside each answer what was chosen on the validation: models, and the seconds until each was there."""
+    peak, (models, seconds) = peak_gb(), zip(*made, strict=True)
     board = leaderboard(judge(models, test), np.random.default_rng(seed))
     scores = [bound for score in ("hr@10", "ndcg@10") for bound in (score, f"{score}_low", f"{score}_high")]
-    best, ensemble, narrow, remembering, wide = models
-    networks = [best, None, narrow, narrow, wide]  # that each row tells the shape of
+    networks = [None if isinstance(model, Ensemble) else getattr(model, "model", model) for model in models]
     chosen: dict[str, list[object]] = {
         "model": [model.name for model in models],
         "validation_ndcg@10": [validation_score(model, few) for model in models],
         "seconds": list(seconds),
-        "trust": [0.0, 0.0, 0.0, remembering.trust, 0.0],
-        "networks": [1, len(ensemble.models), 1, 1, 1],
+        "trust": [getattr(model, "trust", 0.0) for model in models],
+        "networks": [len(model.models) if isinstance(model, Ensemble) else 1 for model in models],
         "epochs": [network and best_epoch(network)[0] for network in networks],
         "planned": [network and network.training.epochs for network in networks],
     }
