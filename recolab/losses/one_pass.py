@@ -39,7 +39,7 @@ def rows_at_once(n_positions: int, n_items: int) -> int:
 
 def tiles_of(rows: Tensor, items: Tensor) -> list[Tensor]:
     """Make the logits of positions (R, D) and items (N, D), some items after the others: tiles (R, ...) of about TILE logits each."""
-    return [rows @ part.T for part in torch.split(items, max(TILE // len(rows), 1))]
+    return [rows @ part.T for part in torch.split(items, max(TILE // max(len(rows), 1), 1))]
 
 
 def hand_back(errors: list[Tensor], rows: Tensor, weight: Tensor, items: Tensor, into: tuple[Tensor, Tensor]) -> None:
