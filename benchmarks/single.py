@@ -4,8 +4,9 @@ python -m benchmarks.single                          # Beauty and Sports, three 
 python -m benchmarks.single beauty --minutes 10      # as Beauty's rows in single.csv
 
 Leave-one-out, all items ranked, history masked. The recipe (`growing`) chooses width, epochs, dropout and which networks answer
-together on 10,000 users of the validation. What they say together is taught to one network as wide as they are, and to one twice as wide; `remember`
-gives each a table of followers besides. Each student is timed as if the other were not taught; `peak_gb` is that of all.
+together on 10,000 users of the validation. What they say together is taught to one network as wide as they are, and to one twice
+as wide; `remember` gives each a table of followers besides. Each student is timed as if the other were not taught; `peak_gb` is
+that of all.
 
 The test is asked once. "Transformer" is the one of the ensemble that validation likes best. A set's rows are replaced by those of
 the newest run, so name all its seeds.

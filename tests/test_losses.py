@@ -66,7 +66,8 @@ def test_the_full_loss_by_hand_on_two_items():
 
 
 @pytest.mark.parametrize(
-    ("n_positions", "n_items", "at_once"), [(512, 10**6, 128), (512, 18_358, 256), (2048, 12_102, 683), (512, 9, 512)]
+    ("n_positions", "n_items", "at_once"),
+    [(512, 10**6, 128), (512, 18_358, 256), (2048, 12_102, 683), (512, 9, 512), (0, 9, 128)],
 )
 def test_a_block_has_as_many_positions_as_its_logits_have_room_for(n_positions, n_items, at_once):
     assert one_pass.rows_at_once(n_positions, n_items) == at_once

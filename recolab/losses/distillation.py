@@ -40,11 +40,8 @@ class DistillationLoss(InOnePass):
     ) -> Tensor:
         """Sum over blocks of positions; with w the weights, dh = T w (p - q) E and dE = T (w (p - q))ᵀ h."""
         loss, items, others = hidden.new_zeros(()), table[1:], teacher_table[1:]  # PAD is not an answer
-        to_hidden, to_table, at_once = (
-            torch.zeros_like(hidden),
-            torch.zeros_like(table),
-            rows_at_once(len(hidden), len(table)),
-        )
+        to_hidden, to_table = torch.zeros_like(hidden), torch.zeros_like(table)
+        at_once = rows_at_once(len(hidden), len(table))
         for block in (slice(start, start + at_once) for start in range(0, len(hidden), at_once)):
             rows, weight = hidden[block], temperature * weights[block, None]
             taught = tiles_of(said[block] / temperature, others)

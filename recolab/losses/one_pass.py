@@ -34,7 +34,7 @@ def target_logits(hidden: Tensor, table: Tensor, owners: Tensor, targets: Tensor
 def rows_at_once(n_positions: int, n_items: int) -> int:
     """Say how many positions make a block, so that about CELLS logits exist, and all blocks are about as large."""
     n_blocks = math.ceil(n_positions / max(ROWS, CELLS // n_items))
-    return math.ceil(n_positions / max(n_blocks, 1))
+    return math.ceil(n_positions / n_blocks) if n_blocks else ROWS
 
 
 def tiles_of(rows: Tensor, items: Tensor) -> list[Tensor]:

@@ -29,7 +29,8 @@ def full_cross_entropy(
 
     hidden: (P, D) positions    table: (N, D), row 0 = PAD    owners, targets: (M,), target m is asked of position owners[m]
     closed: (P, C) rows that are no answer at a position (a list has them already), PAD where there are fewer
-    ->  scalar; logits exist for some positions at a time, about CELLS or ROWS rows of them, and the gradient is taken while they do, the first one only
+    ->  scalar; logits exist for some positions at a time (CELLS of them, or ROWS positions where the catalog is large), and
+    the gradient is taken while they do, the first one only
     Raises ValueError where nothing is asked, or something closed.
     """
     _require_open(owners, targets, closed)
