@@ -25,6 +25,10 @@ from recolab.tuning import Space, tune
 
 DROPOUTS = ((0.5, 0.3), (0.3, 0.2), (0.15, 0.1))  # of the encoder, and of what it reads; the likeliest first
 STUDENT, TEMPERATURE = (0.3, 0.2), 2.0  # dropouts of who is taught: soft answers are not learned by heart so soon
+LESSON, RATE = (
+    1024,
+    7e-3,
+)  # visits in a batch of such answers, and the learning rate: each says more than what came alone
 NARROW, WIDE = 64, 128  # widths
 LEAST, WORTH, LONG = 3, 4, 8  # epochs: of any run, for a wide table to be worth its price, of the longest run
 SHORT = 6  # epochs: in fewer nothing is learned by heart, and the most dropout only slows
@@ -38,7 +42,8 @@ REMEMBERED: Space = {  # how much followers count, the likeliest first
     "half_life_days": [1.5, 5.0, 30.0],
 }
 TRIALS = 24  # of them, at most
-NETWORKS = 6  # that an ensemble may choose from; three answer together about as well as four
+NETWORKS = 6  # that an ensemble may choose from
+TOGETHER = 3  # of them are to fit: three answer together about as well as four, and clearly better than two
 APART = 1000  # between the seeds of runs: whoever repeats it all with the next seed shall meet none of them again
 SEEDS = 2**32  # there are so many
 PROBED = 10  # one history in so many is enough to tell how long an epoch takes
@@ -54,16 +59,16 @@ def grow_transformer(histories: Histories, task: Task, seconds: float, seed: int
     histories: all that may be learned from    seconds: about how long    ->  the best run at its best epoch; its log tells all
     Raises ValueError for seconds that are no number.
     """
-    return max(_Runs(histories, task, seconds, seed).less_dropout(), key=_worth)
+    return max(_Runs(histories, task, seconds, seed, 2).less_dropout(), key=_worth)
 
 
 def grow_ensemble(histories: Histories, task: Task, seconds: float, seed: int) -> Ensemble:
-    """Grow as `grow_transformer` does, then more networks like the best one while there is time; those that help answer together.
+    """Grow as `grow_transformer` does, but so that three fit; then more like the best one while there is time; those that help answer together.
 
     ->  best first, each of which makes the mean of the logits better on validation than those before it do alone
     Raises ValueError for seconds that are no number.
     """
-    runs = _Runs(histories, task, seconds, seed)
+    runs = _Runs(histories, task, seconds, seed, TOGETHER)
     models = runs.less_dropout()
     best = max(models, key=_worth).config
     while len(models) < NETWORKS and runs.time_for_another():
@@ -82,15 +87,15 @@ def taught(
 ) -> SequenceModel:
     """Let one network like the first of several learn what they say together, in as many epochs as time allows, at most `LESSONS`.
 
-    histories: those that they learned from    seconds: about how long; an epoch over the whole catalog is timed, and one is
-    taught whatever they are    seed: another than theirs is made of it    dim: its width, if not the first one's
+    histories: those that they learned from    seconds: about how long; one epoch is taught whatever they are
+    seed: another than theirs is made of it    dim: its width, if not the first one's
     ->  the best epoch; its log tells all
     Raises ValueError for seconds that are no number.
     """
     ends, best, seed = _ends(seconds), ensemble.models[0], (seed + NETWORKS * APART) % SEEDS
     inner, read = STUDENT
     dim = best.config.dim if dim is None else dim  # and no start of its own: its table begins as theirs
-    shape = replace(best.config, dim=dim, dropout=inner, input_dropout=read, warm_start=False)
+    shape = replace(best.config, dim=dim, dropout=inner, input_dropout=read, warm_start=False, batch_positions=LESSON)
     wide = "wide " if dim > best.config.dim else ""
 
     def learn(some: Histories, training: TrainConfig, look: Look) -> SequenceModel:
@@ -100,7 +105,7 @@ def taught(
 
     each = _epoch_seconds(histories, task, learn, seed)
     epochs = max(int(min((ends - time.perf_counter()) / each, LESSONS)), 1)
-    training = TrainConfig(epochs, patience=PATIENCE, seed=seed, progress=False)
+    training = TrainConfig(epochs, RATE, patience=PATIENCE, seed=seed, progress=False)
     return learn(histories, training, partial(validation_score, task=task))
 
 
@@ -130,7 +135,7 @@ def best_epoch(model: SequenceModel) -> tuple[int, float]:
 class _Runs:
     """Whole trainings on the same histories, one after the other, each from a seed of its own, within so many seconds."""
 
-    def __init__(self, histories: Histories, task: Task, seconds: float, seed: int) -> None:
+    def __init__(self, histories: Histories, task: Task, seconds: float, seed: int, how_many: int) -> None:
         self.ends, self.longest = _ends(seconds), 0.0
         self.histories, self.task, self.seeds = histories, task, (n % SEEDS for n in count(seed, APART))
         self.negatives = 0 if _can_ask_all(histories, task, seconds) else SAMPLED
@@ -139,7 +144,7 @@ class _Runs:
         def learn(some: Histories, training: TrainConfig, look: Look) -> SequenceModel:
             return Transformer(narrow, training).fit(some, task.catalog, validate=look)
 
-        self.dim, self.epochs = _affordable(_epoch_seconds(histories, task, learn, seed), seconds)
+        self.dim, self.epochs = _affordable(_epoch_seconds(histories, task, learn, seed), seconds, how_many)
 
     def less_dropout(self) -> list[Transformer]:
         """Train with less and less dropout, until the newest is no better than the best or time is short."""
@@ -175,13 +180,13 @@ def _worth(model: SequenceModel) -> float:
     return best_epoch(model)[1]
 
 
-def _affordable(epoch_seconds: float, seconds: float) -> tuple[int, int]:
+def _affordable(epoch_seconds: float, seconds: float, how_many: int) -> tuple[int, int]:
     """Choose width and epochs of a run, where an epoch of a narrow table takes so long  ->  dim, epochs.
 
-    Half of the time is for another run with less dropout; but one wide run is better than two narrow ones.
+    There shall be time for so many runs; but fewer wide ones are better than as many narrow ones.
     """
-    for dim, share in ((WIDE, 1 / 2), (WIDE, 1), (NARROW, 1 / 2)):
-        epochs = int(min(seconds * share * NARROW / (dim * epoch_seconds), LONG))
+    for dim, runs in (*((WIDE, fewer) for fewer in range(how_many, 0, -1)), (NARROW, how_many)):
+        epochs = int(min(seconds / runs * NARROW / (dim * epoch_seconds), LONG))
         if epochs >= WORTH:
             break
     return dim, max(epochs, LEAST)

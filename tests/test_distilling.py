@@ -11,6 +11,7 @@ import torch
 
 from recolab.histories import build_catalog, pack
 from recolab.losses import ROWS, distillation_loss, full_cross_entropy, one_pass
+from recolab.models import distilling
 from recolab.models.distilling import distil
 from recolab.models.encoder_decoder import EncoderDecoder
 from recolab.models.ensemble import Ensemble
@@ -130,6 +131,40 @@ def test_a_student_hears_the_teacher_and_not_what_came(school):
     student = distil(network(3, 30), wrong, histories, catalog)
     right = network(3, 30).fit(histories, catalog)
     assert apart(student, wrong, histories) < apart(right, wrong, histories) / 2
+
+
+def test_some_items_at_a_time_teach_as_all_do(school, monkeypatch):
+    histories, catalog, _, teacher = school
+    monkeypatch.setattr(distilling, "DRAWN", 3)
+    student = distil(network(3, 60), teacher, histories, catalog)
+    by_itself = network(3, 60).fit(histories, catalog)
+    assert apart(student, teacher, histories) < apart(by_itself, teacher, histories) / 2
+
+
+def test_what_is_taught_is_drawn_anew_without_return_and_never_more_than_there_is(school, monkeypatch):
+    histories, catalog, _, teacher = school
+    asked = []
+
+    def listen(hidden, table, said, teacher_table, weights, temperature):
+        asked.append(len(table))
+        assert len(table) == len(teacher_table)
+        return distillation_loss(hidden, table, said, teacher_table, weights, temperature)
+
+    monkeypatch.setattr(distilling, "distillation_loss", listen)
+    for drawn, rows in (
+        (3, 4),
+        (len(catalog) - 2, len(catalog) - 1),
+        (len(catalog) - 1, len(catalog)),
+        (99, len(catalog)),
+    ):
+        monkeypatch.setattr(distilling, "DRAWN", drawn)
+        distil(network(3), teacher, histories, catalog)
+        assert set(asked) == {rows}
+        asked.clear()
+    monkeypatch.setattr(distilling, "DRAWN", 4)
+    draws = [distilling._drawn(9).tolist() for _ in range(200)]
+    assert all(rows[0] == 0 and len(set(rows)) == 5 for rows in draws)
+    assert np.bincount(np.concatenate(draws))[1:] == pytest.approx(100, abs=40)  # each in half of them
 
 
 def lessons(teacher, histories, catalog, temperature=1.0, **shape):

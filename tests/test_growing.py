@@ -107,6 +107,24 @@ def test_networks_like_the_best_one_follow_while_there_is_time(seconds, count, r
     assert worths == sorted(worths, reverse=True)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "count", "dim", "epochs"),
+    [
+        (1000, growing.NETWORKS, 128, 8),
+        (48, 3, 128, 8),
+        (47, 3, 128, 7),  # three shorter ones rather than two of LONG
+        (24, 3, 128, 4),
+        (23, 2, 128, 5),  # three would be too short for a wide table
+        (15, 1, 128, 7),
+        (7, 2, 64, 3),
+    ],
+)
+def test_runs_are_as_short_as_three_of_them_want(seconds, count, dim, epochs, runs, ring, monkeypatch):
+    monkeypatch.setattr(growing, "validation_score", lambda ensemble, _: float(len(ensemble.models)))
+    growing.grow_ensemble(ring.training, ring.validation, seconds, seed=7)
+    assert [(wide, long) for _, wide, long in runs] == [(dim, epochs)] * count
+
+
 def test_whoever_makes_the_mean_worse_is_left_out(runs, ring, monkeypatch):
     asked = []
 
@@ -151,9 +169,17 @@ def test_who_is_taught_has_the_shape_of_the_best_but_for_the_width_asked_for_and
     assert student.name == name
     inner, read = growing.STUDENT
     assert student.config == replace(
-        masters.models[0].config, dim=dim or 16, dropout=inner, input_dropout=read, warm_start=False
+        masters.models[0].config,
+        dim=dim or 16,
+        dropout=inner,
+        input_dropout=read,
+        warm_start=False,
+        batch_positions=growing.LESSON,
     )
-    assert (student.training.epochs, student.training.seed) == (growing.LESSONS, 3 + growing.NETWORKS * growing.APART)
+    seed = 3 + growing.NETWORKS * growing.APART
+    assert student.training == TrainConfig(
+        growing.LESSONS, growing.RATE, patience=growing.PATIENCE, seed=seed, progress=False
+    )
     assert best_epoch(student)[1] == validation_score(student, ring.validation) > 0.3
 
 

@@ -146,12 +146,14 @@ def bucketed_batches(
     """
     jitter = 0.0 if rng is None else rng.random(len(lengths))
     order = np.argsort(lengths * (1 + 0.1 * jitter), kind="stable")
-    batches, start = [], 0
-    for end in range(1, len(order) + 1):
-        full = end == len(order) or (end + 1 - start) * lengths[order[start : end + 1]].max() > positions
-        if full:
+    batches, start, longest = [], 0, 0
+    for end, length in enumerate(lengths[order].tolist()):
+        longest = max(longest, length)
+        if start < end and (end + 1 - start) * longest > positions:
             batches.append(order[start:end])
-            start = end
+            start, longest = end, length
+    if len(order):
+        batches.append(order[start:])
     if rng is not None:
         rng.shuffle(batches)
     yield from batches

@@ -9,6 +9,7 @@ from typing import TypeVar, cast
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from recolab.histories import Catalog, Histories
 from recolab.losses import distillation_loss
@@ -17,6 +18,8 @@ from recolab.models.objectives import Batch, Batches, NextVisit
 from recolab.models.sequential import SequenceModel
 
 Student = TypeVar("Student", bound=SequenceModel)
+
+DRAWN = 4096  # items of a larger catalog that a batch is taught; the next batch is taught others
 
 
 def distil(
@@ -30,8 +33,9 @@ def distil(
     """Train a network on what an ensemble holds likely at every position, not on what came (Hinton et al. 2015; Furlanello et al. 2018).
 
     What came next is one item of many that could have; a teacher names the others as well, so that each position teaches more.
-    The whole catalog is asked: the student's own loss, negatives and sampled_share are not heeded. Its item table begins as the
-    teachers' side by side, cut to its width: a warm_start of its own would only cost seconds.
+    Of a large catalog each batch is taught some items, drawn alike: who gives any of them the teacher's shares gives them to all.
+    The student's own loss, negatives and sampled_share are not heeded, and its item table begins as the teachers' side by side, cut
+    to its width: a warm_start of its own would only cost seconds.
     histories: those that the teacher learned from    temperature: above 1 the teacher's second choices count for more
     validate: as in `SequenceModel.fit`
     Raises ValueError where somebody is not asked for the next visit at every visit, where the student would read more visits than a
@@ -55,9 +59,9 @@ def distil(
         at, weights = torch.from_numpy(asked), torch.from_numpy(times / times.sum())
         with torch.no_grad():
             said = torch.cat([network.asked(batch)[at] for network in networks], 1)
-        hidden = student.module.asked(batch)[at]
-        loss = distillation_loss(hidden, student.module.table.weight, said, table, weights, temperature)
-        return loss, len(batch.targets)
+        hidden, rows = student.module.asked(batch)[at], _drawn(len(table))
+        own, theirs = (one.index_select(0, rows) for one in (student.module.table.weight, table))
+        return distillation_loss(hidden, own, said, theirs, weights, temperature), len(batch.targets)
 
     student.begin(histories, catalog)
     begun = math.sqrt(len(networks)) * _cut(table, student.config.dim)  # before the cut, vectors as long as theirs
@@ -65,6 +69,11 @@ def distil(
         student.module.table.weight[:, : begun.shape[1]] = begun
     batches = Batches(histories, student.objective(), student.config.max_len, student.config.batch_positions)
     return student.learn(histories, batches.epoch, student.training, validate, loss_of=loss_of)
+
+
+def _drawn(n_items: int) -> Tensor:
+    """Draw the rows that a batch is taught, PAD first: DRAWN of the others without return, or all where there are no more."""
+    return F.pad(1 + torch.randperm(n_items - 1)[:DRAWN], (1, 0))
 
 
 def _cut(table: Tensor, dim: int) -> Tensor:
