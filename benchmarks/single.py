@@ -1,12 +1,11 @@
 """How good are sequence models of ids alone in so many minutes: one network, several, and one that these have taught?
 
-python -m benchmarks.single                          # Beauty and Sports, three seeds: two hours and a half
+python -m benchmarks.single                          # Beauty and Sports, three seeds: two hours
 python -m benchmarks.single beauty --minutes 10      # as Beauty's rows in single.csv
 
 Leave-one-out, all items ranked, history masked. The recipe (`growing`) chooses width, epochs, dropout and which networks answer
-together on 10,000 users of the validation. What they say together is taught to one network as wide as they are, and to one twice
-as wide; `remember` gives each a table of followers besides. Each student is timed as if the other were not taught; `peak_gb` is
-that of all.
+together on 10,000 users of the validation. What they say together is taught to one network twice as wide; `remember` gives it a
+table of followers besides.
 
 The test is asked once. "Transformer" is the one of the ensemble that validation likes best. A set's rows are replaced by those of
 the newest run, so name all its seeds.
@@ -45,19 +44,16 @@ def measure(folder: str, minutes: float, seed: int) -> pl.DataFrame:
     tables = read_sequences(folder)
     loo = leave_one_out_tasks(tables.events, tables.items)
     few = loo.validation.sample(LOOK_USERS, np.random.default_rng(seed))
-    lesson, others = (loo.training, few), 0.0
+    lesson = loo.training, few
 
     def passed() -> float:
-        return time.perf_counter() - started - others
+        return time.perf_counter() - started
 
     ensemble = grow_ensemble(*lesson, GROWN * whole - passed(), seed)
-    grown, best = passed(), ensemble.models[0]
-    made: list[tuple[Any, float]] = [(best, grown), (ensemble, grown)]
-    for dim in (best.config.dim, 2 * best.config.dim):
-        others = time.perf_counter() - started - grown  # seconds of the student before
-        student = taught(ensemble, *lesson, TAUGHT * whole - grown, seed, dim)
-        made.append((student, passed()))
-        made.append((remember(student, *lesson, REMEMBERED * whole - passed(), seed), passed()))
+    made: list[tuple[Any, float]] = [(ensemble.models[0], passed()), (ensemble, passed())]
+    student = taught(ensemble, *lesson, TAUGHT * whole - passed(), seed)
+    made.append((student, passed()))
+    made.append((remember(student, *lesson, REMEMBERED * whole - passed(), seed), passed()))
     return _rows(made, loo.test, few, seed)
 
 

@@ -46,6 +46,7 @@ NETWORKS = 6  # that an ensemble may choose from
 TOGETHER = 3  # of them are to fit: three answer together about as well as four, and clearly better than two
 APART = 1000  # between the seeds of runs: whoever repeats it all with the next seed shall meet none of them again
 SEEDS = 2**32  # there are so many
+SURE = 0.9  # of the time that is left: what was timed on a part may take a little longer on the whole
 PROBED = 10  # one history in so many is enough to tell how long an epoch takes
 
 Look = Callable[[Any], float]  # a model so far -> its score
@@ -82,26 +83,30 @@ def grow_ensemble(histories: Histories, task: Task, seconds: float, seed: int) -
     return together
 
 
-def taught(
-    ensemble: Ensemble, histories: Histories, task: Task, seconds: float, seed: int, dim: int | None = None
-) -> SequenceModel:
-    """Let one network like the first of several learn what they say together, in as many epochs as time allows, at most `LESSONS`.
+def taught(ensemble: Ensemble, histories: Histories, task: Task, seconds: float, seed: int) -> SequenceModel:
+    """Let one network, twice as wide, learn what several say together, in as many epochs as time allows, at most `LESSONS`.
+
+    As wide as they are, it would stay further from them on histories that none has seen.
 
     histories: those that they learned from    seconds: about how long; one epoch is taught whatever they are
-    seed: another than theirs is made of it    dim: its width, if not the first one's
+    seed: another than theirs is made of it
     ->  the best epoch; its log tells all
     Raises ValueError for seconds that are no number.
     """
     ends, best, seed = _ends(seconds), ensemble.models[0], (seed + NETWORKS * APART) % SEEDS
     inner, read = STUDENT
-    dim = best.config.dim if dim is None else dim  # and no start of its own: its table begins as theirs
-    shape = replace(best.config, dim=dim, dropout=inner, input_dropout=read, warm_start=False, batch_positions=LESSON)
-    wide = "wide " if dim > best.config.dim else ""
+    shape = replace(
+        best.config,
+        dim=2 * best.config.dim,
+        dropout=inner,
+        input_dropout=read,
+        warm_start=False,  # its table begins as theirs
+        batch_positions=LESSON,
+    )
 
     def learn(some: Histories, training: TrainConfig, look: Look) -> SequenceModel:
-        return distil(
-            type(best)(shape, training, f"Taught {wide}{best.name}"), ensemble, some, task.catalog, TEMPERATURE, look
-        )
+        student = type(best)(shape, training, f"Taught {best.name}")
+        return distil(student, ensemble, some, task.catalog, TEMPERATURE, look)
 
     each = _epoch_seconds(histories, task, learn, seed)
     epochs = max(int(min((ends - time.perf_counter()) / each, LESSONS)), 1)
@@ -144,7 +149,8 @@ class _Runs:
         def learn(some: Histories, training: TrainConfig, look: Look) -> SequenceModel:
             return Transformer(narrow, training).fit(some, task.catalog, validate=look)
 
-        self.dim, self.epochs = _affordable(_epoch_seconds(histories, task, learn, seed), seconds, how_many)
+        each = _epoch_seconds(histories, task, learn, seed)
+        self.dim, self.epochs = _affordable(each, SURE * (self.ends - time.perf_counter()), how_many)
 
     def less_dropout(self) -> list[Transformer]:
         """Train with less and less dropout, until the newest is no better than the best or time is short."""
