@@ -34,7 +34,7 @@ from recolab.sources.amazon import find_sequences
 from recolab.sources.sequences import read_sequences
 
 MINUTES = 20.0
-GROWN, TAUGHT, REMEMBERED = 0.72, 0.96, 0.98  # of the minutes, when each has to be over, but for what is under way then
+GROWN, TAUGHT, REMEMBERED = 0.75, 0.96, 0.98  # of the minutes, when each has to be over, but for what is under way then
 LOOK_USERS = 10_000  # some hundred hits: fewer hardly tell one epoch from the next
 
 

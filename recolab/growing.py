@@ -46,7 +46,7 @@ NETWORKS = 6  # that an ensemble may choose from
 TOGETHER = 3  # of them are to fit: three answer together about as well as four, and clearly better than two
 APART = 1000  # between the seeds of runs: whoever repeats it all with the next seed shall meet none of them again
 SEEDS = 2**32  # there are so many
-SURE = 0.9  # of the time that is left: what was timed on a part may take a little longer on the whole
+SURE = 0.95  # of the time that is left: what was timed on a part may take a little longer on the whole
 PROBED = 10  # one history in so many is enough to tell how long an epoch takes
 
 Look = Callable[[Any], float]  # a model so far -> its score
@@ -144,10 +144,10 @@ class _Runs:
         self.ends, self.longest = _ends(seconds), 0.0
         self.histories, self.task, self.seeds = histories, task, (n % SEEDS for n in count(seed, APART))
         self.negatives = 0 if _can_ask_all(histories, task, seconds) else SAMPLED
-        narrow = _shape(DROPOUTS[0], NARROW, self.negatives)
+        wide = _shape(DROPOUTS[0], WIDE, self.negatives)
 
         def learn(some: Histories, training: TrainConfig, look: Look) -> SequenceModel:
-            return Transformer(narrow, training).fit(some, task.catalog, validate=look)
+            return Transformer(wide, training).fit(some, task.catalog, validate=look)
 
         each = _epoch_seconds(histories, task, learn, seed)
         self.dim, self.epochs = _affordable(each, SURE * (self.ends - time.perf_counter()), how_many)
@@ -187,12 +187,12 @@ def _worth(model: SequenceModel) -> float:
 
 
 def _affordable(epoch_seconds: float, seconds: float, how_many: int) -> tuple[int, int]:
-    """Choose width and epochs of a run, where an epoch of a narrow table takes so long  ->  dim, epochs.
+    """Choose width and epochs of a run, where an epoch of a wide table takes so long  ->  dim, epochs.
 
     There shall be time for so many runs; but fewer wide ones are better than as many narrow ones.
     """
     for dim, runs in (*((WIDE, fewer) for fewer in range(how_many, 0, -1)), (NARROW, how_many)):
-        epochs = int(min(seconds / runs * NARROW / (dim * epoch_seconds), LONG))
+        epochs = int(min(seconds / runs * WIDE / (dim * epoch_seconds), LONG))
         if epochs >= WORTH:
             break
     return dim, max(epochs, LEAST)

@@ -49,7 +49,7 @@ def runs(monkeypatch):
         return Told(1 - sum(dropouts), runs.epochs, dropouts, seed)
 
     monkeypatch.setattr(growing, "_trained", trained)
-    monkeypatch.setattr(growing, "_epoch_seconds", lambda *_: 1.0)
+    monkeypatch.setattr(growing, "_epoch_seconds", lambda *_: 2.0)  # of width 128
     monkeypatch.setattr(growing, "_can_ask_all", lambda *_: True)
     monkeypatch.setattr(growing.time, "perf_counter", lambda: clock[0])
     return made
@@ -62,10 +62,10 @@ def runs(monkeypatch):
         (float("inf"), 3, 128, 8),
         (48, 3, 128, 8),
         (47, 2, 128, 8),  # 16 epochs' time each: a third would end a little late
-        (27, 2, 128, 6),  # a tenth stays free
-        (26, 2, 128, 5),
+        (27, 2, 128, 6),
+        (25, 2, 128, 5),  # a twentieth stays free: five in 23.75 s
         (18, 2, 128, 4),
-        (17, 1, 128, 7),  # half of it is too little for a wide table: one wide run is better than two narrow ones
+        (16, 1, 128, 7),  # half of it is too little for a wide table: one wide run is better than two narrow ones
         (7, 2, 64, 3),
         (1, 1, 64, 3),
         (-60, 1, 64, 3),  # others took more than their share: one run there is all the same
@@ -116,7 +116,7 @@ def test_networks_like_the_best_one_follow_while_there_is_time(seconds, count, r
         (48, 3, 128, 7),  # three shorter ones rather than two of LONG
         (27, 3, 128, 4),
         (24, 2, 128, 5),  # three would be too short for a wide table
-        (15, 1, 128, 6),
+        (15, 1, 128, 7),
         (7, 2, 64, 3),
     ],
 )
