@@ -50,7 +50,8 @@ def measure(folder: str, minutes: float, seed: int) -> pl.DataFrame:
         return time.perf_counter() - started
 
     ensemble = grow_ensemble(*lesson, GROWN * whole - passed(), seed)
-    made: list[tuple[Any, float]] = [(ensemble.models[0], passed()), (ensemble, passed())]
+    grown = passed()
+    made: list[tuple[Any, float]] = [(ensemble.models[0], grown), (ensemble, grown)]
     student = taught(ensemble, *lesson, TAUGHT * whole - passed(), seed)
     made.append((student, passed()))
     made.append((remember(student, *lesson, REMEMBERED * whole - passed(), seed), passed()))

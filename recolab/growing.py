@@ -25,10 +25,8 @@ from recolab.tuning import Space, tune
 
 DROPOUTS = ((0.5, 0.3), (0.3, 0.2), (0.15, 0.1))  # of the encoder, and of what it reads; the likeliest first
 STUDENT, TEMPERATURE = (0.3, 0.2), 2.0  # dropouts of who is taught: soft answers are not learned by heart so soon
-LESSON, RATE = (
-    1024,
-    7e-3,
-)  # visits in a batch of such answers, and the learning rate: each says more than what came alone
+LESSON = 1024  # visits in a batch of soft answers: each says more than what came alone
+RATE = 7e-3  # learning rate for so many
 NARROW, WIDE = 64, 128  # widths
 LEAST, WORTH, LONG = 3, 4, 8  # epochs: of any run, for a wide table to be worth its price, of the longest run
 SHORT = 6  # epochs: in fewer nothing is learned by heart, and the most dropout only slows
@@ -60,7 +58,7 @@ def grow_transformer(histories: Histories, task: Task, seconds: float, seed: int
     histories: all that may be learned from    seconds: about how long    ->  the best run at its best epoch; its log tells all
     Raises ValueError for seconds that are no number.
     """
-    return max(_Runs(histories, task, seconds, seed, 2).less_dropout(), key=_worth)
+    return max(_Runs(histories, task, seconds, seed, how_many=2).less_dropout(), key=_worth)
 
 
 def grow_ensemble(histories: Histories, task: Task, seconds: float, seed: int) -> Ensemble:
@@ -69,7 +67,7 @@ def grow_ensemble(histories: Histories, task: Task, seconds: float, seed: int) -
     ->  best first, each of which makes the mean of the logits better on validation than those before it do alone
     Raises ValueError for seconds that are no number.
     """
-    runs = _Runs(histories, task, seconds, seed, TOGETHER)
+    runs = _Runs(histories, task, seconds, seed, how_many=TOGETHER)
     models = runs.less_dropout()
     best = max(models, key=_worth).config
     while len(models) < NETWORKS and runs.time_for_another():
@@ -138,7 +136,10 @@ def best_epoch(model: SequenceModel) -> tuple[int, float]:
 
 
 class _Runs:
-    """Whole trainings on the same histories, one after the other, each from a seed of its own, within so many seconds."""
+    """Whole trainings on the same histories, one after the other, each from a seed of its own, within so many seconds.
+
+    how_many: are to fit, if a run of `WORTH` epochs leaves time for them
+    """
 
     def __init__(self, histories: Histories, task: Task, seconds: float, seed: int, how_many: int) -> None:
         self.ends, self.longest = _ends(seconds), 0.0

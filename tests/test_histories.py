@@ -506,3 +506,19 @@ def test_some_of_the_events_are_kept_and_all_of_the_histories():
     assert few.items.tolist() == [2, 2]
     assert few.times.tolist() == histories.times[[1, 3]].tolist()
     assert few.as_of == histories.as_of
+
+
+def test_a_batch_is_as_wide_as_its_longest_history_wherever_that_stands():
+    class Stir:
+        """Stirs so that the longest comes first, and leaves batches in order."""
+
+        def random(self, n):
+            return np.array([0.0] + [1.0] * (n - 1))
+
+        def shuffle(self, batches):
+            pass
+
+    lengths = np.array([20, 19, 19, 19, 19])  # three with the long one are 60 cells, three of the others 57
+    assert [batch.tolist() for batch in bucketed_batches(lengths, 59, Stir())] == [[0, 1], [2, 3, 4]]
+    assert list(bucketed_batches(lengths[:0], 59)) == []
+    assert [batch.tolist() for batch in bucketed_batches(lengths[:2], 5)] == [[1], [0]]  # longer than a batch: alone

@@ -72,7 +72,7 @@ def distil(
 
 
 def _drawn(n_items: int) -> Tensor:
-    """Draw the rows that a batch is taught, PAD first: DRAWN of the others without return, or all where there are no more."""
+    """Draw the rows that a batch is taught, PAD first: (1 + DRAWN,), the others without return, or (N,), all of them in some order."""
     return F.pad(1 + torch.randperm(n_items - 1)[:DRAWN], (1, 0))
 
 
