@@ -130,7 +130,7 @@ def judge_lists(ground: Ground, users: np.ndarray, items: np.ndarray) -> dict[st
     rows = ground.catalog.rows(items.ravel()).reshape(items.shape)
     rows = rows[[place[user] for user in task.histories.users]]
     parts = []
-    for which in slices(len(task)):
+    for which in slices(len(task), len(task.catalog)):
         scores = np.full((len(which), len(ground.catalog)), -np.inf, np.float32)
         np.put_along_axis(scores, rows[which], np.arange(K, 0, -1, dtype=np.float32)[None], 1)
         scores[:, 0] = -np.inf  # where a list was short

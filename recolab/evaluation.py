@@ -15,7 +15,8 @@ from recolab.histories import PAD, Catalog, Histories, pack
 from recolab.metrics import hits_table, resampled_means, top_k
 from recolab.models import Recommender
 
-AT_ONCE = 256  # histories whose scores live in memory together
+AT_ONCE = 1024  # histories whose scores live in memory together, at most
+SCORES = 2**23  # of them all, 32 MB: the larger the catalog, the fewer histories
 K = 10
 METRICS = (f"hr@{K}", f"recall@{K}", f"ndcg@{K}", f"mrr@{K}")
 
@@ -92,7 +93,7 @@ def judge(models: Iterable[Recommender], task: Task, k: int = K) -> pl.DataFrame
     keep_freed_memory()
     tables: list[pl.DataFrame] = []
     turn = np.argsort(task.histories.lengths, kind="stable")  # of like length, histories share a network's rectangle
-    batches, back = [turn[which] for which in slices(len(task))], np.argsort(turn)
+    batches, back = [turn[which] for which in slices(len(task), len(task.catalog))], np.argsort(turn)
     for model in models:
         if any(model.name == table["model"][0] for table in tables):
             raise ValueError(f"two models are called {model.name!r}: give one of them another name")
@@ -146,8 +147,8 @@ def compare(
 def recommend(model: Recommender, histories: Histories, catalog: Catalog, k: int = K) -> list[list[object]]:
     """List raw item ids for each history, best first: B lists of at most k ids."""
     lists = []
-    for start in range(0, len(histories), AT_ONCE):
-        scores = model.score(histories.take(slice(start, start + AT_ONCE)))
+    for which in slices(len(histories), len(catalog)):
+        scores = model.score(histories.take(which))
         best = top_k(scores, k)
         real = np.isfinite(np.take_along_axis(scores, best, 1))
         lists += [catalog.ids(row[ok]) for row, ok in zip(best, real, strict=True)]
@@ -158,9 +159,10 @@ def _scores(model: Recommender, task: Task, which: NDArray[np.int64]) -> NDArray
     return task.mask(model.score(task.histories.take(which)), which)
 
 
-def slices(n: int) -> list[NDArray[np.int64]]:
-    """Cut n histories into batches of AT_ONCE: arrays of places."""
-    return [np.arange(start, min(start + AT_ONCE, n)) for start in range(0, n, AT_ONCE)]
+def slices(n: int, n_items: int) -> list[NDArray[np.int64]]:
+    """Cut n histories into batches whose scores of so many items fit in memory: arrays of places."""
+    size = min(max(SCORES // n_items, 1), AT_ONCE)
+    return [np.arange(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 def _values(judged: pl.DataFrame, model: str, metric: str) -> tuple[pl.DataFrame, NDArray[np.float64]]:

@@ -24,7 +24,7 @@ from recolab.training import TrainConfig
 from recolab.tuning import Space, tune
 
 DROPOUTS = ((0.5, 0.3), (0.3, 0.2), (0.15, 0.1))  # of the encoder, and of what it reads; the likeliest first
-STUDENT, TEMPERATURE = (0.3, 0.2), 2.0  # dropouts of who is taught: soft answers are not learned by heart so soon
+TEMPERATURE = 2.0  # of what is taught
 LESSON = 1024  # visits in a batch of soft answers: each says more than what came alone
 RATE = 7e-3  # learning rate for so many
 NARROW, WIDE = 64, 128  # widths
@@ -70,8 +70,8 @@ def grow_ensemble(histories: Histories, task: Task, seconds: float, seed: int) -
     runs = _Runs(histories, task, seconds, seed, how_many=TOGETHER)
     models = runs.less_dropout()
     best = max(models, key=_worth).config
-    while len(models) < NETWORKS and runs.time_for_another():
-        models.append(runs.run((best.dropout, cast("float", best.input_dropout))))
+    while len(models) < NETWORKS and (epochs := runs.affordable()):
+        models.append(runs.run((best.dropout, cast("float", best.input_dropout)), epochs))
     first, *others = sorted(models, key=_worth, reverse=True)
     together, worth = Ensemble([first]), _worth(first)
     for model in others:
@@ -84,7 +84,7 @@ def grow_ensemble(histories: Histories, task: Task, seconds: float, seed: int) -
 def taught(ensemble: Ensemble, histories: Histories, task: Task, seconds: float, seed: int) -> SequenceModel:
     """Let one network, twice as wide, learn what several say together, in as many epochs as time allows, at most `LESSONS`.
 
-    As wide as they are, it would stay further from them on histories that none has seen.
+    As wide as they are, or with any dropout, it would stay further from them on histories that none has seen.
 
     histories: those that they learned from    seconds: about how long; one epoch is taught whatever they are
     seed: another than theirs is made of it
@@ -92,12 +92,11 @@ def taught(ensemble: Ensemble, histories: Histories, task: Task, seconds: float,
     Raises ValueError for seconds that are no number.
     """
     ends, best, seed = _ends(seconds), ensemble.models[0], (seed + NETWORKS * APART) % SEEDS
-    inner, read = STUDENT
     shape = replace(
         best.config,
         dim=2 * best.config.dim,
-        dropout=inner,
-        input_dropout=read,
+        dropout=0.0,
+        input_dropout=0.0,
         warm_start=False,  # its table begins as theirs
         batch_positions=LESSON,
     )
@@ -136,13 +135,10 @@ def best_epoch(model: SequenceModel) -> tuple[int, float]:
 
 
 class _Runs:
-    """Whole trainings on the same histories, one after the other, each from a seed of its own, within so many seconds.
-
-    how_many: are to fit, if a run of `WORTH` epochs leaves time for them
-    """
+    """Whole trainings on the same histories, each from a seed of its own, in so many seconds; how_many of them if `WORTH` epochs fit."""
 
     def __init__(self, histories: Histories, task: Task, seconds: float, seed: int, how_many: int) -> None:
-        self.ends, self.longest = _ends(seconds), 0.0
+        self.ends, self.wanted, self.slowest = _ends(seconds), how_many, 0.0
         self.histories, self.task, self.seeds = histories, task, (n % SEEDS for n in count(seed, APART))
         self.negatives = 0 if _can_ask_all(histories, task, seconds) else SAMPLED
         wide = _shape(DROPOUTS[0], WIDE, self.negatives)
@@ -151,30 +147,37 @@ class _Runs:
             return Transformer(wide, training).fit(some, task.catalog, validate=look)
 
         each = _epoch_seconds(histories, task, learn, seed)
-        self.dim, self.epochs = _affordable(each, SURE * (self.ends - time.perf_counter()), how_many)
+        self.dim, self.epochs = _planned(each, SURE * (self.ends - time.perf_counter()), how_many)
 
     def less_dropout(self) -> list[Transformer]:
         """Train with less and less dropout, until the newest is no better than the best or time is short."""
         first, *others = DROPOUTS if self.epochs >= SHORT else DROPOUTS[1:]
-        models = [self.run(first)]
+        models = [self.run(first, self.epochs)]
         for dropouts in others:
-            if not self.time_for_another():
+            if not (epochs := self.affordable()):
                 break
-            models.append(self.run(dropouts))
+            models.append(self.run(dropouts, epochs))
             if _worth(models[-1]) <= _worth(models[-2]):
                 break
         return models
 
-    def run(self, dropouts: tuple[float, float]) -> Transformer:
+    def run(self, dropouts: tuple[float, float], epochs: int) -> Transformer:
         """Train once, from the next seed."""
         started = time.perf_counter()
-        model = _trained(self, dropouts, next(self.seeds))
-        self.longest = max(self.longest, time.perf_counter() - started)
+        model = _trained(self, dropouts, epochs, next(self.seeds))
+        self.slowest = max(self.slowest, (time.perf_counter() - started) / len(model.log))
+        self.wanted -= 1
         return model
 
-    def time_for_another(self) -> bool:
-        """Tell whether one more is over in time, should it take as long as the longest so far."""
-        return time.perf_counter() + self.longest <= self.ends
+    def affordable(self) -> int:
+        """Count the epochs of one more run, should they take as long as the slowest so far; 0 where it would end too late.
+
+        The plan knew a probe alone: a run that is still to fit may be shorter than planned, as long as it is worth it.
+        """
+        left = self.ends - time.perf_counter()
+        if self.wanted > 0:
+            return _epochs(self.slowest, left, self.wanted, self.epochs)
+        return self.epochs if self.epochs * self.slowest <= left else 0
 
 
 def _ends(seconds: float) -> float:
@@ -187,16 +190,20 @@ def _worth(model: SequenceModel) -> float:
     return best_epoch(model)[1]
 
 
-def _affordable(epoch_seconds: float, seconds: float, how_many: int) -> tuple[int, int]:
+def _planned(epoch_seconds: float, seconds: float, how_many: int) -> tuple[int, int]:
     """Choose width and epochs of a run, where an epoch of a wide table takes so long  ->  dim, epochs.
 
     There shall be time for so many runs; but fewer wide ones are better than as many narrow ones.
     """
-    for dim, runs in (*((WIDE, fewer) for fewer in range(how_many, 0, -1)), (NARROW, how_many)):
-        epochs = int(min(seconds / runs * WIDE / (dim * epoch_seconds), LONG))
-        if epochs >= WORTH:
-            break
-    return dim, max(epochs, LEAST)
+    if (epochs := _epochs(epoch_seconds, seconds, how_many, LONG)) >= WORTH:
+        return WIDE, epochs
+    return NARROW, max(int(min(seconds / how_many * WIDE / (NARROW * epoch_seconds), LONG)), LEAST)
+
+
+def _epochs(epoch_seconds: float, seconds: float, how_many: int, most: int) -> int:
+    """Count the epochs of each of so many runs, or of as many fewer as leave each `WORTH`; 0 where not even one does."""
+    shares = (int(min(seconds / runs / epoch_seconds, most)) for runs in range(how_many, 0, -1))
+    return next((epochs for epochs in shares if epochs >= min(WORTH, most)), 0)
 
 
 def _epoch_seconds(histories: Histories, task: Task, learn: Learn, seed: int) -> float:
@@ -215,8 +222,8 @@ def _epoch_seconds(histories: Histories, task: Task, learn: Learn, seed: int) ->
     return apart * probe.log[0]["seconds"] + ends[0]
 
 
-def _trained(runs: _Runs, dropouts: tuple[float, float], seed: int) -> Transformer:
-    training = TrainConfig(runs.epochs, patience=PATIENCE, seed=seed, progress=False)
+def _trained(runs: _Runs, dropouts: tuple[float, float], epochs: int, seed: int) -> Transformer:
+    training = TrainConfig(epochs, patience=PATIENCE, seed=seed, progress=False)
     model = Transformer(_shape(dropouts, runs.dim, runs.negatives), training)
     return model.fit(runs.histories, runs.task.catalog, validate=partial(validation_score, task=runs.task))
 

@@ -162,7 +162,10 @@ def test_recommendations_are_raw_ids_best_first():
 
 
 def test_batches_cover_everybody_and_a_sample_asks_fewer():
-    assert np.concatenate(slices(600)).tolist() == list(range(600))
+    for n_items, at_once in ((10, 1024), (12_102, 693), (10**6, 8), (10**8, 1)):
+        batches = slices(2600, n_items)
+        assert np.concatenate(batches).tolist() == list(range(2600))
+        assert {len(batch) for batch in batches[:-1]} == {at_once}
     wanted = sparse.csr_matrix(np.eye(4, dtype=np.float32)[1:])  # user 1 wants row 1, and so on
     for seed in range(5):
         task = Task("t", HISTORIES, wanted, CATALOG, True).sample(2, np.random.default_rng(seed))

@@ -43,10 +43,10 @@ def runs(monkeypatch):
     """Every run that is made, with made-up seconds: an epoch of width 64 takes one; less dropout is better."""
     made, clock = [], [0.0]
 
-    def trained(runs, dropouts, seed):
-        made.append((dropouts, runs.dim, runs.epochs))
-        clock[0] += runs.epochs * runs.dim / 64
-        return Told(1 - sum(dropouts), runs.epochs, dropouts, seed)
+    def trained(runs, dropouts, epochs, seed):
+        made.append((dropouts, runs.dim, epochs))
+        clock[0] += epochs * runs.dim / 64
+        return Told(1 - sum(dropouts), epochs, dropouts, seed)
 
     monkeypatch.setattr(growing, "_trained", trained)
     monkeypatch.setattr(growing, "_epoch_seconds", lambda *_: 2.0)  # of width 128
@@ -126,6 +126,21 @@ def test_runs_are_as_short_as_three_of_them_want(seconds, count, dim, epochs, ru
     assert [(wide, long) for _, wide, long in runs] == [(dim, epochs)] * count
 
 
+@pytest.mark.parametrize(
+    ("seconds", "epochs"),
+    [
+        (27, [5, 4, 4]),  # by the probe, three of five epochs
+        (22, [4, 4]),  # the second takes what is left: with 14 seconds for two, neither would be worth it
+        (25, [4, 4, 4]),
+    ],
+)
+def test_a_probe_too_quick_makes_the_other_runs_shorter_not_fewer(seconds, epochs, runs, ring, monkeypatch):
+    monkeypatch.setattr(growing, "_epoch_seconds", lambda *_: 1.6)  # of two that it takes
+    monkeypatch.setattr(growing, "validation_score", lambda ensemble, _: float(len(ensemble.models)))
+    growing.grow_ensemble(ring.training, ring.validation, seconds, seed=7)
+    assert [long for _, _, long in runs] == epochs
+
+
 def test_whoever_makes_the_mean_worse_is_left_out(runs, ring, monkeypatch):
     asked = []
 
@@ -162,15 +177,14 @@ def masters(ring):
     return Ensemble(models).fit(ring.training, ring.validation.catalog)
 
 
-def test_who_is_taught_is_twice_as_wide_as_the_best_and_else_like_it_but_for_its_own_dropout(ring, masters):
+def test_who_is_taught_is_twice_as_wide_as_the_best_and_else_like_it_but_without_dropout(ring, masters):
     student = growing.taught(masters, ring.training, ring.validation, 1000, 3)
     assert student.name == "Taught Transformer"
-    inner, read = growing.STUDENT
     assert student.config == replace(
         masters.models[0].config,
         dim=32,
-        dropout=inner,
-        input_dropout=read,
+        dropout=0.0,
+        input_dropout=0.0,
         warm_start=False,
         batch_positions=growing.LESSON,
     )

@@ -42,6 +42,13 @@ def tiles_of(rows: Tensor, items: Tensor) -> list[Tensor]:
     return [rows @ part.T for part in torch.split(items, max(TILE // max(len(rows), 1), 1))]
 
 
+def fill_with_products(scores: Tensor, rows: Tensor, items: Tensor) -> None:
+    """Write the product of each of rows (R, D) with each of items (N, D) into scores (R, N), a tile of about TILE at a time."""
+    tile = max(TILE // max(len(rows), 1), 1)
+    for part, into in zip(torch.split(items, tile), torch.split(scores, tile, 1), strict=True):
+        torch.mm(rows, part.T, out=into)
+
+
 def hand_back(errors: list[Tensor], rows: Tensor, weight: Tensor, items: Tensor, into: tuple[Tensor, Tensor]) -> None:
     """Add to the gradients of positions (R, D) and items (N, D) what tiles of errors say, each position's as often as its weight (R, 1)."""
     (to_rows, to_items), widths = into, [tile.size(1) for tile in errors]

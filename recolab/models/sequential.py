@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from recolab.histories import PAD, Catalog, Histories, bucketed_batches, lay_out, newest_window, visits
 from recolab.lab import write_atomically
 from recolab.losses import catalog_loss, full_cross_entropy
-from recolab.losses.one_pass import tiles_of
+from recolab.losses.one_pass import fill_with_products
 from recolab.models.item_vectors import cooccurrence_vectors
 from recolab.models.network import READ_POSITIONS, SequenceConfig, SequenceNetwork
 from recolab.models.objectives import Batch, Batches, NextVisit, Objective
@@ -144,7 +144,9 @@ class SequenceModel:
             for chosen in bucketed_batches(lengths[some], READ_POSITIONS):
                 window = lay_out(histories, visited, windows[some[chosen]])
                 hidden[some[chosen]] = self.module.newest(objective.question(window))
-            scores: NDArray[np.float32] = torch.cat(tiles_of(hidden, self.module.table.weight), 1).numpy()
+            scored = torch.empty(len(hidden), self.n_items)
+            fill_with_products(scored, hidden, self.module.table.weight)
+        scores: NDArray[np.float32] = scored.numpy()
         scores[lengths == 0] = self._popularity
         scores[:, PAD] = -np.inf
         return scores

@@ -55,7 +55,8 @@ def propose(
     if len({model.name for model in models}) < len(models):
         raise ValueError(f"two models have one name: {[model.name for model in models]}")
     allowed = allowed_items(task.catalog) if allowed is None else allowed
-    parts = [_propose_some(models, task, everybody, n, allowed, which, answered) for which in slices(len(task))]
+    batches = slices(len(task), len(task.catalog))
+    parts = [_propose_some(models, task, everybody, n, allowed, which, answered) for which in batches]
     return join_candidates(parts)
 
 

@@ -208,7 +208,7 @@ def judge_ranker(ranker: Ranker, candidates: Candidates, task: Task) -> pl.DataF
     place = sparse.csr_matrix((np.arange(1, len(candidates.rows) + 1), (candidates.owners, candidates.rows)), shape)
     scores = ranker.rank(candidates)
     parts = []
-    for which in slices(len(task)):
+    for which in slices(*shape):
         some = place[which].tocoo()
         table = np.full(some.shape, -np.inf, np.float32)
         table[some.row, some.col] = scores[some.data - 1]
