@@ -16,7 +16,6 @@ from benchmarks.cost import Size, explained, made_up, multiply_adds
 from benchmarks.grounds import Ground
 from benchmarks.peers.shared import goes_on, peak_gb, read_log
 from benchmarks.training import BESIDE, OURS, PEERS, figures, judge_lists, newest, table_of
-from recolab import growing
 from recolab.evaluation import K, judge
 from recolab.folds import leave_one_out_tasks
 from recolab.histories import visits
@@ -255,7 +254,7 @@ def test_a_single_model_is_grown_from_the_raw_file_and_asked_once(monkeypatch, c
     assert table.filter(model="Ensemble")["dropout"].is_null().all()  # each of its networks has its own
     told = table.filter(pl.col("model") != "Ensemble")
     assert ((told["dim"] >= 64) & (told["epochs"] >= 1) & (told["epochs"] <= told["planned"])).all()
-    assert set(told.filter(pl.col("model") != "Transformer")["dropout"]) == {growing.STUDENT[0]}
+    assert set(told.filter(pl.col("model") != "Transformer")["dropout"]) == {0.0}
     assert told.filter(seed=7)["dim"].to_list() == [64, 128, 128]
     assert '"case": "Beauty, seed 8"' in capsys.readouterr().out
 
