@@ -38,7 +38,7 @@ def ranks_within(scores: Floats, wanted: sparse.csr_matrix, k: int) -> NDArray[n
         gate = _best(scores, k)[0][:, -1]  # the k-th best score of each history
         near = near[own[near] >= gate[owners[near]]]
     else:
-        _refuse_nan(scores.max(1))
+        _refuse_nan(_largest(scores))
     ranks = np.full(len(own), np.inf)
     for m in near:
         row = scores[owners[m]]
@@ -80,6 +80,14 @@ def _best(scores: Floats, k: int) -> tuple[Floats, NDArray[np.int64]]:
     values, rows = (found.numpy() for found in torch.from_numpy(scores).topk(min(k, scores.shape[1])))
     _refuse_nan(values[:, :1])  # to torch, NaN is the largest of all
     return values, rows
+
+
+def _largest(scores: Floats) -> Floats:
+    """Find the largest score of each row, NaN where any is: (B, N) -> (B,); torch asks all cores."""
+    import torch  # noqa: PLC0415  (as above)
+
+    largest: Floats = torch.from_numpy(scores).amax(1).numpy()
+    return largest
 
 
 def _refuse_nan(largest: Floats) -> None:

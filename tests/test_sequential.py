@@ -272,6 +272,12 @@ def test_an_architecture_must_bring_its_encoder():
         Nothing().encoder()
 
 
+@pytest.mark.parametrize("name", SEQUENTIAL)
+def test_who_has_not_learned_scores_nothing(name):
+    with pytest.raises(ValueError, match="has no item table yet: fit it first"):
+        SEQUENTIAL[name]().score(carousel(n_users=3, length=8)[0])
+
+
 def test_who_has_no_past_is_shown_what_sells_most():
     events = log([(u, item, day) for u in range(6) for day, item in enumerate([1, 2, 2, 3 if u else 2])])
     catalog = build_catalog(events)

@@ -15,7 +15,7 @@ from recolab.losses import LossName
 from recolab.models.objectives import Batch
 from recolab.training import require, require_types
 
-READ_POSITIONS = 2048  # visits that are read at once where nothing is learned
+READ_POSITIONS = 4096  # visits that are read at once where nothing is learned
 NOISE = 0.02  # standard deviation of a table that knows nothing yet, as BERT's (Devlin et al. 2019)
 
 

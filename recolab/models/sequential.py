@@ -133,7 +133,11 @@ class SequenceModel:
         return loss_of
 
     def score(self, histories: Histories) -> NDArray[np.float32]:
-        """Score the catalog as what the next visit holds: B histories -> (B, N), PAD at -inf; no past, what sells most."""
+        """Score the catalog as what the next visit holds: B histories -> (B, N), PAD at -inf; no past, what sells most.
+
+        Raises ValueError before `fit`.
+        """
+        scored = torch.empty(len(histories), self.n_items)
         visited, objective = visits(histories), self.objective()
         windows = newest_window(visited, self.config.max_len - objective.n_blanks)
         lengths = windows[:, 1] - windows[:, 0]
@@ -144,7 +148,6 @@ class SequenceModel:
             for chosen in bucketed_batches(lengths[some], READ_POSITIONS):
                 window = lay_out(histories, visited, windows[some[chosen]])
                 hidden[some[chosen]] = self.module.newest(objective.question(window))
-            scored = torch.empty(len(hidden), self.n_items)
             fill_with_products(scored, hidden, self.module.table.weight)
         scores: NDArray[np.float32] = scored.numpy()
         scores[lengths == 0] = self._popularity
