@@ -15,8 +15,11 @@ from recolab.histories import PAD, Catalog, Histories, pack
 from recolab.metrics import hits_table, resampled_means, top_k
 from recolab.models import Recommender
 
-AT_ONCE = 1024  # histories whose scores live in memory together, at most
-SCORES = 2**23  # of them all, 32 MB: the larger the catalog, the fewer histories
+SCORES_AT_ONCE = 2**23  # that live in memory together, 32 MB: the larger the catalog, the fewer histories
+AT_ONCE, LEAST_AT_ONCE = (
+    1024,
+    64,
+)  # histories: with fewer, a product with a large table takes most of its time to read it
 K = 10
 METRICS = (f"hr@{K}", f"recall@{K}", f"ndcg@{K}", f"mrr@{K}")
 
@@ -160,8 +163,8 @@ def _scores(model: Recommender, task: Task, which: NDArray[np.int64]) -> NDArray
 
 
 def slices(n: int, n_items: int) -> list[NDArray[np.int64]]:
-    """Cut n histories into batches whose scores of so many items fit in memory: arrays of places."""
-    size = min(max(SCORES // n_items, 1), AT_ONCE)
+    """Cut n histories into batches with about SCORES_AT_ONCE scores of so many items: arrays of places."""
+    size = min(max(SCORES_AT_ONCE // n_items, LEAST_AT_ONCE), AT_ONCE)
     return [np.arange(start, min(start + size, n)) for start in range(0, n, size)]
 
 

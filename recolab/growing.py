@@ -54,7 +54,8 @@ Learn = Callable[[Histories, TrainConfig, Look], SequenceModel]
 def grow_transformer(histories: Histories, task: Task, seconds: float, seed: int) -> Transformer:
     """Train as wide and as long as time allows, then with less dropout for as long as there is time and validation likes it.
 
-    Every run is a whole one, at most `LONG` epochs and `WIDE`: the harm of too little dropout shows late.
+    Every run has a whole schedule of its own, at most `LONG` epochs and `WIDE`, for the harm of too little dropout shows late; the second
+    is shorter than the first where that took longer than planned.
     histories: all that may be learned from    seconds: about how long    ->  the best run at its best epoch; its log tells all
     Raises ValueError for seconds that are no number.
     """
@@ -84,7 +85,7 @@ def grow_ensemble(histories: Histories, task: Task, seconds: float, seed: int) -
 def taught(ensemble: Ensemble, histories: Histories, task: Task, seconds: float, seed: int) -> SequenceModel:
     """Let one network, twice as wide, learn what several say together, in as many epochs as time allows, at most `LESSONS`.
 
-    As wide as they are, or with any dropout, it would stay further from them on histories that none has seen.
+    As wide as they are, or with dropout, it stayed further from them on histories that none had seen (Sports, in benchmarks/README.md).
 
     histories: those that they learned from    seconds: about how long; one epoch is taught whatever they are
     seed: another than theirs is made of it
@@ -193,11 +194,11 @@ def _worth(model: SequenceModel) -> float:
 def _planned(epoch_seconds: float, seconds: float, how_many: int) -> tuple[int, int]:
     """Choose width and epochs of a run, where an epoch of a wide table takes so long  ->  dim, epochs.
 
-    There shall be time for so many runs; but fewer wide ones are better than as many narrow ones.
+    There shall be time for so many runs; but fewer wide ones are better than as many narrow ones, for which the shortest have to do.
     """
     if (epochs := _epochs(epoch_seconds, seconds, how_many, LONG)) >= WORTH:
         return WIDE, epochs
-    return NARROW, max(int(min(seconds / how_many * WIDE / (NARROW * epoch_seconds), LONG)), LEAST)
+    return NARROW, LEAST
 
 
 def _epochs(epoch_seconds: float, seconds: float, how_many: int, most: int) -> int:

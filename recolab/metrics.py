@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Floats = NDArray[np.float32]
 RESAMPLED_AT_ONCE = 1_000_000  # draws held in memory by the bootstrap
@@ -75,19 +80,22 @@ def hits_table(scores: Floats, wanted: sparse.csr_matrix, k: int) -> dict[str, N
 
 def _best(scores: Floats, k: int) -> tuple[Floats, NDArray[np.int64]]:
     """Find the k largest scores of each row and where they stand; torch's top-k is ten times numpy's partition."""
-    import torch  # noqa: PLC0415  (two seconds that only judging pays, not who serves)
-
-    values, rows = (found.numpy() for found in torch.from_numpy(scores).topk(min(k, scores.shape[1])))
+    values, rows = (found.numpy() for found in _tensor(scores).topk(min(k, scores.shape[1])))
     _refuse_nan(values[:, :1])  # to torch, NaN is the largest of all
     return values, rows
 
 
 def _largest(scores: Floats) -> Floats:
     """Find the largest score of each row, NaN where any is: (B, N) -> (B,); torch asks all cores."""
-    import torch  # noqa: PLC0415  (as above)
-
-    largest: Floats = torch.from_numpy(scores).amax(1).numpy()
+    largest: Floats = _tensor(scores).amax(1).numpy()
     return largest
+
+
+def _tensor(scores: Floats) -> Tensor:
+    """Show a table to torch, copied only where it is not laid out as torch wants it or may not be written."""
+    import torch  # noqa: PLC0415  (two seconds that only judging pays, not who serves)
+
+    return torch.from_numpy(np.require(scores, requirements=["C", "W"]))
 
 
 def _refuse_nan(largest: Floats) -> None:

@@ -141,6 +141,24 @@ def test_a_probe_too_quick_makes_the_other_runs_shorter_not_fewer(seconds, epoch
     assert [long for _, _, long in runs] == epochs
 
 
+def test_the_slowest_epoch_that_ran_plans_what_follows(runs, ring, monkeypatch):
+    """The first stops early, after four epochs of 2.2 seconds; the others take one each, and nobody counts on it."""
+    planned, clock = [], [0.0]
+
+    def trained(_, dropouts, epochs, seed):
+        ran, each = (epochs, 1.0) if planned else (4, 2.2)
+        planned.append(epochs)
+        clock[0] += ran * each
+        return Told(1 - sum(dropouts), ran, dropouts, seed)
+
+    monkeypatch.setattr(growing, "_trained", trained)
+    monkeypatch.setattr(growing, "_epoch_seconds", lambda *_: 1.6)
+    monkeypatch.setattr(growing.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(growing, "validation_score", lambda ensemble, _: float(len(ensemble.models)))
+    growing.grow_ensemble(ring.training, ring.validation, 27, seed=7)
+    assert planned == [5, 4, 5]
+
+
 def test_whoever_makes_the_mean_worse_is_left_out(runs, ring, monkeypatch):
     asked = []
 

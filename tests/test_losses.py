@@ -79,11 +79,12 @@ def test_a_tile_has_as_many_items_as_its_logits_have_room_for():
     assert torch.equal(torch.cat(tiles, 1)[3], torch.arange(5000.0))
 
 
-def test_products_fill_a_table_tile_by_tile():
-    rows, items = torch.randn(256, 3), torch.randn(5000, 3)
-    scores = torch.full((256, 5000), torch.nan)
-    one_pass.fill_with_products(scores, rows, items)
-    torch.testing.assert_close(scores, rows @ items.T)
+def test_products_fill_a_table_whatever_its_size():
+    for n_rows, n_items in ((256, 5000), (0, 7), (1, 1)):
+        rows, items = torch.randn(n_rows, 3), torch.randn(n_items, 3)
+        scores = torch.full((n_rows, n_items), torch.nan)
+        one_pass.fill_with_products(scores, rows, items)
+        torch.testing.assert_close(scores, rows @ items.T)
 
 
 def test_a_position_that_is_asked_nothing_learns_nothing():

@@ -224,3 +224,16 @@ def test_a_bootstrap_of_many_histories_is_drawn_in_pieces_and_is_the_same(monkey
     assert whole.shape == (101, 2)
     np.testing.assert_allclose(pieces, whole, rtol=1e-12)
     np.testing.assert_allclose(whole[:, 0], resampled_means(values[:, 0], np.random.default_rng(1), rounds=101))
+
+
+@pytest.mark.parametrize("n_wanted", [1, 5])  # counted, and found by a top-k
+def test_a_table_laid_out_otherwise_or_that_may_not_be_written_is_ranked_alike(n_wanted):
+    scores = np.random.default_rng(3).normal(size=(4, 9)).astype(np.float32)
+    wanted = sparse.csr_matrix(np.arange(9)[None] < np.full((4, 1), n_wanted), dtype=np.float32)
+    expected = hits_table(scores.copy(), wanted, 3)
+    locked = scores.copy()
+    locked.flags.writeable = False
+    for other in (locked, np.asfortranarray(scores), scores[:, ::-1].copy()[:, ::-1]):
+        found = hits_table(other, wanted, 3)
+        for name, values in expected.items():
+            np.testing.assert_array_equal(found[name], values)

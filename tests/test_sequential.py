@@ -278,6 +278,13 @@ def test_who_has_not_learned_scores_nothing(name):
         SEQUENTIAL[name]().score(carousel(n_users=3, length=8)[0])
 
 
+@pytest.mark.parametrize("name", SEQUENTIAL)
+def test_who_has_only_begun_scores_already(name):
+    histories, catalog = carousel(n_users=3, length=8)[:2]
+    scores = SEQUENTIAL[name]().begin(histories, catalog).score(histories)
+    assert np.isfinite(scores[:, 1:]).all()
+
+
 def test_who_has_no_past_is_shown_what_sells_most():
     events = log([(u, item, day) for u in range(6) for day, item in enumerate([1, 2, 2, 3 if u else 2])])
     catalog = build_catalog(events)

@@ -82,6 +82,7 @@ class SequenceModel:
         """Make the network that knows nothing yet but, with a warm start, which items stand near each other."""
         torch.manual_seed(self.training.seed)
         self.module = self.network(len(catalog))
+        self._count_sales(histories)
         if self.config.warm_start:
             vectors = cooccurrence_vectors(histories, len(catalog), self.config.dim, self.training.seed)
             with torch.no_grad():
@@ -112,11 +113,16 @@ class SequenceModel:
         histories: all that is known, for what sells: who has no past gets it, and sampled items are drawn by it
         validate, checkpoint: as in `fit`    loss_of: what is asked of a batch; by default, what the config says
         """
-        sold = np.bincount(histories.items, minlength=self.n_items)
-        self._popularity = np.log1p(sold.astype(np.float32))
+        sold = self._count_sales(histories)
         check = None if validate is None else (lambda: validate(self))
         self.log = fit(self.module, loss_of or self._asking(sold), batches_of, config, check, checkpoint)
         return self
+
+    def _count_sales(self, histories: Histories) -> NDArray[np.int64]:
+        """Count how often each item was had, (N,), and keep it for who has no past."""
+        sold = np.bincount(histories.items, minlength=self.n_items)
+        self._popularity = np.log1p(sold.astype(np.float32))
+        return sold
 
     def _asking(self, sold: NDArray[np.int64]) -> Loss:
         """Ask for what came next, of the whole catalog or of items drawn by what sold (N,)."""
